@@ -1,0 +1,1 @@
+"""Bytes that must stay as they are: stored events and vendor transcripts."""
