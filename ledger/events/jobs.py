@@ -1,0 +1,50 @@
+"""Facts about a job: `job/<organization>/<job id>`. Stored for ever; add, never change."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from ledger.events.definition import Definition, Schedule
+
+
+class JobDefined(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job came to be. The envelope's `number` is the job's number."""
+
+    uuid: UUID
+    job_id: str
+    definition: Definition
+
+
+class JobChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The definition was replaced; executions that exist keep the one they were created with."""
+
+    definition: Definition
+
+
+class JobScheduleSet(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The job runs by itself from now on, as the schedule says."""
+
+    schedule: Schedule
+
+
+class JobScheduleCleared(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The job no longer runs by itself."""
+
+
+class JobScheduleSkipped(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A due time passed without an execution, for the given reason."""
+
+    due_at: datetime
+    reason: str
+
+
+class JobRetired(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The job can no longer be run; its history stays."""
+
+    reason: str = ""
+
+
+JobEvent = (
+    JobDefined | JobChanged | JobScheduleSet | JobScheduleCleared | JobScheduleSkipped | JobRetired
+)

@@ -1,0 +1,207 @@
+"""What can be asked of an execution."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from ledger.events import executions as x
+from ledger.events.definition import Definition, Labels, Tags, Text
+
+Index = Annotated[int, Meta(ge=1, le=10_000, description="Place of a step in the plan, from 1.")]
+ExitCode = Annotated[str, Meta(max_length=100)]
+
+
+class StepStarted(Struct, frozen=True, kw_only=True, tag="step.started", forbid_unknown_fields=True):
+    """A step began."""
+
+    index: Index
+    occurred_at: datetime | None = None
+
+
+class StepProgressed(
+    Struct, frozen=True, kw_only=True, tag="step.progressed", forbid_unknown_fields=True
+):
+    """A step came further."""
+
+    index: Index
+    progress: x.Progress
+    occurred_at: datetime | None = None
+
+
+class StepFinished(
+    Struct, frozen=True, kw_only=True, tag="step.finished", forbid_unknown_fields=True
+):
+    """A step ended."""
+
+    index: Index
+    outcome: x.Outcome
+    exit_code: ExitCode | None = None
+    message: Text = ""
+    progress: x.Progress | None = None
+    log: Annotated[str, Meta(max_length=65_536)] = ""
+    occurred_at: datetime | None = None
+
+
+class Progressed(Struct, frozen=True, kw_only=True, tag="progressed", forbid_unknown_fields=True):
+    """The execution came further."""
+
+    progress: x.Progress
+    occurred_at: datetime | None = None
+
+
+class Produced(Struct, frozen=True, kw_only=True, tag="output", forbid_unknown_fields=True):
+    """The execution produced something."""
+
+    output: Any = None
+    attachments: tuple[x.Attachment, ...] | None = None
+    metrics: dict[str, float] | None = None
+    occurred_at: datetime | None = None
+
+
+class Paused(Struct, frozen=True, kw_only=True, tag="paused", forbid_unknown_fields=True):
+    """The worker stopped where it was asked to pause, and lets go."""
+
+    occurred_at: datetime | None = None
+
+
+class Canceled(Struct, frozen=True, kw_only=True, tag="canceled", forbid_unknown_fields=True):
+    """The worker stopped because it was asked to cancel, and lets go."""
+
+    message: Text = ""
+    occurred_at: datetime | None = None
+
+
+class HandedBack(Struct, frozen=True, kw_only=True, tag="handed_back", forbid_unknown_fields=True):
+    """The worker lets go of unfinished work (it is being stopped itself)."""
+
+    occurred_at: datetime | None = None
+
+
+class Finished(Struct, frozen=True, kw_only=True, tag="finished", forbid_unknown_fields=True):
+    """The work ended; without an outcome the worst of the steps' counts."""
+
+    outcome: x.Outcome | None = None
+    exit_code: ExitCode | None = None
+    message: Text = ""
+    input_at_fault: bool = False
+    occurred_at: datetime | None = None
+
+
+Report: TypeAlias = (
+    StepStarted
+    | StepProgressed
+    | StepFinished
+    | Progressed
+    | Produced
+    | Paused
+    | Canceled
+    | HandedBack
+    | Finished
+)
+
+
+class Create(Struct, frozen=True, kw_only=True):
+    """Bring an execution into being; its plan is expanded already."""
+
+    uuid: UUID
+    job_id: str
+    job_uuid: UUID
+    job_number: int
+    definition: Definition
+    steps: tuple[x.PlannedStep, ...]
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    parameters: tuple[x.Argument, ...] = ()
+    input: Any = None
+    attributes: dict[str, Any] = {}
+    trigger: str = "rest"
+    client_id: str = ""
+    user: str = ""
+    restart_of: UUID | None = None
+    first_step: int = 1
+    plan: UUID | None = None
+    waits_for: tuple[UUID, ...] = ()
+    run_at: datetime | None = None
+    dispatch_at_once: bool = False
+    """Record the start in the same append; a worker takes it later."""
+    occurred_at: datetime | None = None
+
+
+class Start(Struct, frozen=True, kw_only=True):
+    """Give the execution to a worker, under a new lease."""
+
+    worker: str
+    lease: UUID
+
+
+class Release(Struct, frozen=True, kw_only=True):
+    """What it waited for has come."""
+
+
+class Reports(Struct, frozen=True, kw_only=True):
+    """What the owner of a lease, or a recorder (`fence` None), tells; taken whole or not at all."""
+
+    reports: tuple[Report, ...]
+    fence: int | None = None
+    worker: str = ""
+
+
+class Pause(Struct, frozen=True, kw_only=True):
+    """Ask it to pause."""
+
+    reason: str = ""
+
+
+class Resume(Struct, frozen=True, kw_only=True):
+    """Let it go on."""
+
+
+class Cancel(Struct, frozen=True, kw_only=True):
+    """Ask it to stop."""
+
+    reason: str = ""
+    cause: Literal["user", "upstream_failed"] = "user"
+
+
+class Describe(Struct, frozen=True, kw_only=True):
+    """Change its words; None leaves a field as it is."""
+
+    name: Annotated[str, Meta(max_length=256)] | None = None
+    description: Text | None = None
+    tags: Tags | None = None
+    labels: Labels | None = None
+
+
+class Delete(Struct, frozen=True, kw_only=True):
+    """Hide it from views."""
+
+    reason: str = ""
+
+
+class LoseLease(Struct, frozen=True, kw_only=True):
+    """The lease of this fence has expired."""
+
+    fence: int
+
+
+class Tick(Struct, frozen=True, kw_only=True):
+    """Time passed: do what is due."""
+
+
+Command: TypeAlias = (
+    Create
+    | Start
+    | Release
+    | Reports
+    | Pause
+    | Resume
+    | Cancel
+    | Describe
+    | Delete
+    | LoseLease
+    | Tick
+)

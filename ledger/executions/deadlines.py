@@ -1,0 +1,76 @@
+"""Who must act next on an execution, and by when: no open state is without an answer."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from ledger.executions.state import ExecutionState
+
+Actor = Literal["worker", "ledger", "user", "upstream"]
+
+
+class Due(Struct, frozen=True, kw_only=True):
+    """The next thing that must happen; when `at` passes, the ledger itself does `otherwise`."""
+
+    at: datetime
+    who: Actor
+    otherwise: Literal[
+        "released", "timed_out", "no_worker", "canceled", "paused", "deleted"
+    ]
+
+
+def next_due(state: ExecutionState) -> Due | None:
+    """Name the earliest deadline of an execution.
+
+    None only for a closed execution that is kept for ever. A worker's lease is not a fact and is
+    watched by the store's lease table; it always ends before the deadlines here matter.
+    """
+    dues = _dues(state)
+    return min(dues, key=lambda due: due.at) if dues else None
+
+
+def _dues(state: ExecutionState) -> list[Due]:
+    policies = state.policies
+    if not state.is_open:
+        if state.deleted or policies.retention_s is None:
+            return []
+        ended = state.ended_at or state.modified_at
+        kept_until = max(ended, state.created_at) + _seconds(policies.retention_s)
+        return [Due(at=kept_until, who="ledger", otherwise="deleted")]
+    dues: list[Due] = []
+    if state.started_at is not None:
+        who: Actor = "worker" if state.status == "running" else "ledger"
+        timeout_at = started_by_ledger(state) + _seconds(policies.timeout_s)
+        dues.append(Due(at=timeout_at, who=who, otherwise="timed_out"))
+    if state.waiting_for == "time" and state.ready_at is not None:
+        dues.append(Due(at=state.ready_at, who="ledger", otherwise="released"))
+    elif state.waiting_for is not None:
+        since = state.ready_at or state.created_at
+        waits_until = since + _seconds(policies.queue_timeout_s)
+        upstream = state.waiting_for == "dependency"
+        dues.append(
+            Due(at=waits_until, who="upstream" if upstream else "worker", otherwise="no_worker")
+        )
+    if state.deadline_at is not None:
+        match state.status:
+            case "pausing":
+                dues.append(Due(at=state.deadline_at, who="worker", otherwise="paused"))
+            case "paused":
+                dues.append(Due(at=state.deadline_at, who="user", otherwise="timed_out"))
+            case _:
+                dues.append(Due(at=state.deadline_at, who="worker", otherwise="canceled"))
+    return dues
+
+
+def started_by_ledger(state: ExecutionState) -> datetime:
+    """Give the start that timeouts count from: a reporter's time, unless it lies before creation.
+
+    Work recorded after the fact carries old instants; they must not time it out at once.
+    """
+    started = state.started_at or state.created_at
+    return max(started, state.created_at)
+
+
+def _seconds(value: float) -> timedelta:
+    return timedelta(seconds=value)

@@ -1,0 +1,48 @@
+"""What a decision is made of, and how to look ahead at its effect before it is in the log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from ledger.events.codec import SCHEMA_VERSION, type_of
+from ledger.events.envelope import Fact, Recorded
+from ledger.events.executions import ExecutionEvent
+from ledger.executions.state import ExecutionState, evolve
+from ledger.rejection import Rejection
+
+Facts: TypeAlias = tuple[Fact[ExecutionEvent], ...]
+Decision: TypeAlias = Facts | Rejection
+
+_NOT_YET = UUID(int=0)
+
+
+def facts(occurred_at: datetime, *events: ExecutionEvent) -> Facts:
+    """Put one instant on one or more events."""
+    return tuple(Fact(event, occurred_at) for event in events)
+
+
+def ahead(state: ExecutionState, decided: Sequence[Fact[ExecutionEvent]]) -> ExecutionState:
+    """Fold facts that are not in the log yet; positions and numbers are unknown and stay so."""
+    for fact in decided:
+        state = evolve(
+            state,
+            Recorded(
+                position=state.position,
+                stream="",
+                version=state.version + 1,
+                event_id=_NOT_YET,
+                type=type_of(fact.event),
+                schema_version=SCHEMA_VERSION,
+                organization=state.organization,
+                actor="",
+                occurred_at=fact.occurred_at,
+                recorded_at=state.modified_at,
+                correlation_id=None,
+                causation_id=None,
+                number=None,
+                data_digest=b"",
+                event=fact.event,
+            ),
+        )
+    return state

@@ -1,0 +1,92 @@
+"""What may happen to a job next. Pure and total."""
+
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from ledger.events import jobs as j
+from ledger.events.definition import Definition
+from ledger.events.envelope import Fact
+from ledger.events.jobs import JobEvent
+from ledger.jobs import commands as c
+from ledger.jobs import schedule as schedules
+from ledger.jobs.state import JobState
+from ledger.rejection import JobExists, JobInvalid, JobReserved, JobUnknown, Rejection
+
+Facts: TypeAlias = tuple[Fact[JobEvent], ...]
+Decision: TypeAlias = Facts | Rejection
+
+RESERVED_PREFIX = "sfcc-"
+
+
+def decide(state: JobState | None, command: c.Command, now: datetime, *, job_id: str) -> Decision:
+    """Rule on a command to the job *job_id*.
+
+    Idempotent: repeating a command whose effect is there yields no facts.
+    """
+    if isinstance(command, c.Define):
+        return _define(state, command, now)
+    if state is None or state.retired:
+        if isinstance(command, c.Retire) and state is not None:
+            return ()
+        return JobUnknown(job_id=job_id)
+    if is_reserved(job_id) and not isinstance(command, c.SetSchedule | c.ClearSchedule):
+        return JobReserved(job_id=job_id)
+    match command:
+        case c.Change():
+            if command.definition == state.definition:
+                return ()
+            return flaw(job_id, command.definition) or _facts(
+                now, j.JobChanged(definition=command.definition)
+            )
+        case c.SetSchedule():
+            if command.schedule == state.schedule:
+                return ()
+            return schedules.check(command.schedule) or _facts(
+                now, j.JobScheduleSet(schedule=command.schedule)
+            )
+        case c.ClearSchedule():
+            return _facts(now, j.JobScheduleCleared()) if state.schedule is not None else ()
+        case c.Retire():
+            return _facts(now, j.JobRetired(reason=command.reason))
+        case _:
+            assert_never(command)
+
+
+def is_reserved(job_id: str) -> bool:
+    """Whether only the ledger itself may define, change or retire this job."""
+    return job_id.startswith(RESERVED_PREFIX)
+
+
+def _define(state: JobState | None, command: c.Define, now: datetime) -> Decision:
+    if is_reserved(command.job_id) and not command.by_ledger:
+        return JobReserved(job_id=command.job_id)
+    if state is not None and not state.retired:
+        same = state.definition == command.definition
+        return () if same else JobExists(job_id=command.job_id)
+    defined = j.JobDefined(
+        uuid=command.uuid, job_id=command.job_id, definition=command.definition
+    )
+    return flaw(command.job_id, command.definition) or _facts(now, defined)
+
+
+def flaw(job_id: str, definition: Definition) -> JobInvalid | None:
+    """Name what no set of other jobs could make right in a definition."""
+    seen: set[str] = set()
+    for place, step in enumerate(definition.steps):
+        if step.step_id in seen:
+            reason = f"step id {step.step_id!r} is used twice"
+            return JobInvalid(job_id=job_id, path=f"steps[{place}].step_id", reason=reason)
+        seen.add(step.step_id)
+        if (step.include is None) == (not step.step_type_id):
+            reason = "give either step_type_id or include"
+            return JobInvalid(job_id=job_id, path=f"steps[{place}]", reason=reason)
+    names = [parameter.name for parameter in definition.parameters]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            reason = f"parameter {name!r} is declared twice"
+            return JobInvalid(job_id=job_id, path=f"parameters[{place}].name", reason=reason)
+    return None
+
+
+def _facts(now: datetime, *events: JobEvent) -> Facts:
+    return tuple(Fact(event, now) for event in events)

@@ -1,0 +1,58 @@
+"""Reading a schedule: whether it can be kept, and when it is due next.
+
+Cron expressions are read by `cronsim`, which treats daylight-saving changes as Debian's cron does:
+a fixed time inside a skipped hour runs right after the gap, one inside a repeated hour runs once.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from ledger.events.definition import Schedule
+from ledger.rejection import ScheduleInvalid
+
+
+def check(schedule: Schedule) -> ScheduleInvalid | None:
+    """Tell what is wrong with a schedule, or None."""
+    try:
+        zone = ZoneInfo(schedule.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ScheduleInvalid(
+            path="time_zone", reason=f"{schedule.time_zone!r} is not an IANA time zone"
+        )
+    if schedule.cron is None and not schedule.at:
+        return ScheduleInvalid(path="cron", reason="give a cron expression or instants in `at`")
+    if any(instant.tzinfo is None for instant in schedule.at):
+        return ScheduleInvalid(path="at", reason="an instant has no time zone offset")
+    if schedule.cron is not None:
+        try:
+            CronSim(schedule.cron, datetime.min.replace(year=2000, tzinfo=zone))
+        except CronSimError as error:
+            return ScheduleInvalid(path="cron", reason=f"{schedule.cron!r}: {error}")
+    return None
+
+
+def due_times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    """Yield the due times later than *after*, ascending, in UTC; nothing while paused."""
+    if schedule.paused:
+        return
+    instants = sorted(instant.astimezone(UTC) for instant in schedule.at if instant > after)
+    if schedule.cron is None:
+        yield from instants
+        return
+    for due in CronSim(schedule.cron, after.astimezone(ZoneInfo(schedule.time_zone))):
+        at = due.astimezone(UTC)
+        while instants and instants[0] < at:
+            yield instants.pop(0)
+        if instants and instants[0] == at:
+            instants.pop(0)
+        yield at
+    yield from instants
+
+
+def next_due_times(schedule: Schedule, after: datetime, count: int) -> tuple[datetime, ...]:
+    """Give the first *count* due times later than *after*."""
+    return tuple(islice(due_times(schedule, after), count))
