@@ -79,7 +79,8 @@ class Cluster:
         Connections left open are cut.
         """
         name = f"test_{next(self._numbers)}"
-        self._run(self._execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}"))
+        # Without fsync, copying files takes a fourth of the time of the default, copying by WAL.
+        self._run(self._execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy"))
         try:
             yield with_database(self._dsn, name)
         finally:
