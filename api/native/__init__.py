@@ -1,0 +1,1 @@
+"""The ledger's own resources under `/v1`."""

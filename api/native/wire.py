@@ -1,0 +1,448 @@
+"""Requests and answers of the native API, as types; OpenAPI is generated from them.
+
+Unknown fields in a request are refused. In answers absent and null mean the same: not known.
+Instants are RFC 3339 in UTC; durations are seconds.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from ledger.events.definition import (
+    Definition,
+    JobIdText,
+    Labels,
+    RetryPolicy,
+    Schedule,
+    Tags,
+    Text,
+)
+from ledger.events.executions import Argument, Attachment, Cause, Outcome, Progress
+from ledger.events.keys import Role
+from ledger.executions.commands import Report
+from ledger.executions.state import Status, StepStatus, WaitingFor
+
+ShortText = Annotated[str, Meta(max_length=256)]
+Reason = Annotated[str, Meta(max_length=1000)]
+WorkerName = Annotated[str, Meta(min_length=1, max_length=200)]
+Requests: TypeAlias = tuple[Literal["cancel", "pause"], ...]
+
+
+class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request body."""
+
+
+class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An answer body."""
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    instance: str = ""
+    request_id: str = ""
+    path: str | None = None
+    """Where in the request the fault lies, for example `$.steps[2].with`."""
+    execution: UUID | None = None
+    job_id: str | None = None
+    retry_after_s: float | None = None
+    current: Any = None
+
+
+class JobPost(Request):
+    """Define a job under the id it carries."""
+
+    job_id: JobIdText
+    definition: Definition
+    schedule: Schedule | None = None
+
+
+class JobView(Answer):
+    """A job as it is now."""
+
+    job_id: str
+    uuid: UUID
+    number: int
+    oid: str
+    organization: str
+    definition: Definition
+    created_at: datetime
+    modified_at: datetime
+    version: int
+    position: int
+    schedule: Schedule | None = None
+    next_due_at: tuple[datetime, ...] = ()
+    retired: bool = False
+
+
+class ExecutionPost(Request):
+    """Run a job."""
+
+    parameters: Annotated[tuple[Argument, ...], Meta(max_length=200)] = ()
+    input: Any = None
+    name: ShortText = ""
+    description: Text = ""
+    tags: Tags | UnsetType = UNSET
+    """The job's tags when absent."""
+    labels: Labels | UnsetType = UNSET
+    run_at: datetime | None = None
+    attributes: dict[str, Any] = {}
+
+
+class ExecutionPatch(Request):
+    """Change the words of an execution (RFC 7396); null empties a field."""
+
+    name: ShortText | None | UnsetType = UNSET
+    description: Text | None | UnsetType = UNSET
+    tags: Tags | None | UnsetType = UNSET
+    labels: dict[str, str | None] | None | UnsetType = UNSET
+
+
+class ReasonPost(Request):
+    """Why something is asked."""
+
+    reason: Reason = ""
+
+
+class Next(Answer):
+    """Who must act next, by when, and what the ledger does when that passes."""
+
+    who: str
+    at: datetime
+    otherwise: str
+
+
+class StepView(Answer):
+    """One step of an execution."""
+
+    index: int
+    step_id: str
+    step_type_id: str
+    status: StepStatus
+    scope: str
+    step_type_info: str = ""
+    description: str = ""
+    settings: dict[str, Any] = field(name="with", default_factory=dict)
+    included_from: str | None = None
+    timeout_s: float | None = None
+    retry: RetryPolicy = RetryPolicy()
+    number: int | None = None
+    attempt: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    modified_at: datetime | None = None
+    outcome: Outcome | None = None
+    exit_code: str = ""
+    message: str = ""
+    progress: Progress = Progress()
+    log: str = ""
+
+
+class ExecutionView(Answer):
+    """An execution as it is at `position` of the log."""
+
+    uuid: UUID
+    number: int
+    oid: str
+    job_id: str
+    organization: str
+    status: Status
+    created_at: datetime
+    modified_at: datetime
+    attempt: int
+    version: int
+    position: int
+    previous_status: Status | None = None
+    waiting_for: WaitingFor | None = None
+    ready_at: datetime | None = None
+    next: Next | None = None
+    outcome: Outcome | None = None
+    exit_code: str = ""
+    message: str = ""
+    cause: Cause | None = None
+    is_restart: bool = False
+    restart_of: UUID | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_ms: int | None = None
+    worker: str = ""
+    fence: int = 0
+    progress: Progress = Progress()
+    steps: tuple[StepView, ...] = ()
+    parameters: tuple[Argument, ...] = ()
+    input: Any = None
+    output: Any = None
+    attachments: tuple[Attachment, ...] = ()
+    metrics: dict[str, float] = {}
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    attributes: dict[str, Any] = {}
+    trigger: str = ""
+    client_id: str = ""
+    user: str = ""
+    plan: UUID | None = None
+    waits_for: tuple[UUID, ...] = ()
+    deleted: bool = False
+    erased: bool = False
+
+
+class ActiveView(Answer):
+    """An open execution, in short."""
+
+    uuid: UUID
+    number: int
+    oid: str
+    job_id: str
+    organization: str
+    status: Status
+    created_at: datetime
+    waiting_for: WaitingFor | None = None
+    ready_at: datetime | None = None
+    started_at: datetime | None = None
+    worker: str = ""
+    attempt: int = 1
+    progress: Progress = Progress()
+    seconds_left: float | None = None
+    """Estimated from the job's own finished executions; absent when there are none."""
+    next: Next | None = None
+
+
+class HistoryView(Answer):
+    """One line of a job's history; deleted executions are marked, for auditors."""
+
+    uuid: UUID
+    number: int
+    oid: str
+    job_id: str
+    status: Status
+    created_at: datetime
+    attempt: int = 1
+    outcome: Outcome | None = None
+    cause: Cause | None = None
+    exit_code: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_ms: int | None = None
+    is_restart: bool = False
+    user: str = ""
+    trigger: str = ""
+    deleted: bool = False
+
+
+class EventView(Struct, frozen=True, kw_only=True):
+    """An event with its envelope; `data` as it was recorded."""
+
+    position: int
+    stream: str
+    version: int
+    event_id: UUID
+    type: str
+    schema_version: int
+    organization: str
+    actor: str
+    occurred_at: datetime
+    recorded_at: datetime
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    number: int | None
+    data_digest: str
+    """Hex SHA-256 over salt and data."""
+    data: Any
+
+
+class EventPage(Struct, frozen=True, kw_only=True):
+    """Events in position order, and where to go on."""
+
+    events: tuple[EventView, ...]
+    next_after: int
+    head: int
+
+
+class JobList(Answer):
+    """A page of jobs."""
+
+    jobs: tuple[JobView, ...]
+    position: int
+    next: str | None = None
+
+
+class ExecutionList(Answer):
+    """A page of executions, newest first."""
+
+    executions: tuple[ExecutionView, ...]
+    position: int
+    next: str | None = None
+    total: int | None = None
+
+
+class ActiveList(Answer):
+    """Open executions, oldest first."""
+
+    executions: tuple[ActiveView, ...]
+    position: int
+    next: str | None = None
+
+
+class HistoryList(Answer):
+    """A job's executions, newest first."""
+
+    executions: tuple[HistoryView, ...]
+    position: int
+    next: str | None = None
+
+
+class ReportsPost(Request):
+    """Reports of one execution, taken whole or not at all.
+
+    Under a lease `fence` is required; a recorder, for work run elsewhere, gives none.
+    """
+
+    reports: Annotated[tuple[Report, ...], Meta(min_length=1, max_length=1000)]
+    fence: Annotated[int, Meta(ge=1)] | None = None
+    worker: Annotated[str, Meta(max_length=200)] = ""
+
+
+class ReportsTaken(Answer):
+    """The reports were taken, or were known already."""
+
+    execution: UUID
+    status: Status
+    version: int
+    position: int
+    requests: Requests = ()
+    """What users asked of the worker meanwhile."""
+
+
+class ClaimPost(Request):
+    """A worker asks for work it can do."""
+
+    worker: WorkerName
+    step_types: Annotated[tuple[ShortText, ...], Meta(min_length=1, max_length=500)]
+    wait_s: Annotated[float, Meta(ge=0, le=30)] = 0
+    limit: Annotated[int, Meta(ge=1, le=50)] = 1
+
+
+class Lease(Answer):
+    """A claimed execution: whoever reports must show its fence."""
+
+    lease: UUID
+    fence: int
+    expires_at: datetime
+    lease_s: float
+    execution: ExecutionView
+
+
+class Claimed(Answer):
+    """The work handed out; empty when there is none."""
+
+    leases: tuple[Lease, ...]
+
+
+class Heartbeat(Answer):
+    """The lease was renewed."""
+
+    lease: UUID
+    expires_at: datetime
+    requests: Requests = ()
+
+
+class BulkLine(Request):
+    """One line of `POST /v1/reports`: what to do, and to what."""
+
+    op: Literal["create", "report", "cancel", "pause", "resume", "delete"]
+    job_id: JobIdText | None = None
+    """For `create`."""
+    execution: str | None = None
+    """For all others: uuid, number or oid."""
+    run: ExecutionPost = ExecutionPost()
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    reports: Annotated[tuple[Report, ...], Meta(max_length=1000)] = ()
+    fence: Annotated[int, Meta(ge=1)] | None = None
+    worker: Annotated[str, Meta(max_length=200)] = ""
+    reason: Reason = ""
+
+
+class BulkOutcome(Answer):
+    """What became of one line; `line` counts from 1."""
+
+    line: int
+    status: int
+    execution: UUID | None = None
+    number: int | None = None
+    position: int | None = None
+    problem: Problem | None = None
+
+
+class KeyPost(Request):
+    """Make an access key."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=6)]
+    organizations: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...],
+        Meta(min_length=1, max_length=100),
+    ] = ("default",)
+    public_id: Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9._@-]*\Z")] = ""
+    """Client id or user name; made up when empty."""
+
+
+class KeyView(Answer):
+    """An access key, without its secret."""
+
+    uuid: UUID
+    name: str
+    public_id: str
+    roles: tuple[Role, ...]
+    organizations: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class KeyMade(Answer):
+    """A new key; the secret is shown this once."""
+
+    key: KeyView
+    secret: str
+
+
+class KeyList(Answer):
+    """All keys."""
+
+    keys: tuple[KeyView, ...]
+
+
+class QuarantineView(Answer):
+    """A stream that a projection could not take in."""
+
+    stream: str
+    from_position: int
+    attempts: int
+    error: str
+
+
+class ProjectionView(Answer):
+    """How far a projection has come."""
+
+    name: str
+    version: int
+    position: int
+    lag: int
+    state: str
+    owner: str = ""
+    rebuilding_at: int | None = None
+    quarantine: tuple[QuarantineView, ...] = ()
+
+
+class ProjectionList(Answer):
+    """All projections."""
+
+    projections: tuple[ProjectionView, ...]
+    head: int
