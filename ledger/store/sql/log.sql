@@ -1,0 +1,63 @@
+-- Reading the log and its streams.
+
+-- name: head
+-- The highest committed position.
+select position from ledger.head;
+
+-- name: read_log
+-- $1 after (exclusive), $2 limit. By position, contiguous.
+select position, stream, version, event_id, type, schema_version, organization, actor,
+    occurred_at, recorded_at, correlation_id, causation_id, number, data_digest, salt, data
+from ledger.events
+where position > $1 and position <= $1 + $2
+order by position;
+
+-- name: read_stream
+-- $1 stream, $2 after version (exclusive), $3 highest position or null. By version, contiguous.
+-- The lower bound on position lets the planner skip partitions older than the stream.
+select position, stream, version, event_id, type, schema_version, organization, actor,
+    occurred_at, recorded_at, correlation_id, causation_id, number, data_digest, salt, data
+from ledger.events
+where stream = $1
+    and version > $2
+    and position >= (select s.first_position from ledger.streams s where s.stream = $1)
+    and ($3::bigint is null or position <= $3)
+order by version;
+
+-- name: claim_owner
+-- $1 key. The stream that owns a key, and its value.
+select stream, value from ledger.claims
+where key = $1 and (expires_at is null or expires_at > now());
+
+-- name: position_at
+-- $1 instant. The last position recorded at or before it; recorded_at never decreases.
+select coalesce(max(position), 0) from ledger.events where recorded_at <= $1;
+
+-- name: append
+-- See migrations/0002_append.sql.
+select * from ledger.append(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27);
+
+-- name: ensure_partitions
+select ledger.ensure_partitions();
+
+-- name: purge_claims
+-- Forget keys whose time has passed.
+delete from ledger.claims where expires_at < now();
+
+-- name: take_due
+-- $1 limit, $2 how long (s) nobody else looks at what was taken. Streams whose timer has passed.
+update ledger.streams set due_at = now() + make_interval(secs => $2)
+where stream in (
+    select s.stream from ledger.streams s
+    where s.due_at <= now()
+    order by s.due_at
+    limit $1
+    for update skip locked
+)
+returning stream;
+
+-- name: next_due
+-- The earliest instant at which a stream is due.
+select min(due_at) from ledger.streams where due_at is not null;

@@ -1,0 +1,154 @@
+"""Following the log: who wants to know what comes next waits here.
+
+A wake-up is a hint, the log is the truth. Hints come from this process's own commits, from NOTIFY
+of other processes (on a connection of its own, because a pool would lose the LISTEN), and from a
+poll every second, which alone would be enough.
+
+Recent events are kept decoded in a ring, so that several followers near the head cost one read.
+The ring never has a hole: a batch that does not continue it is left out, and the next follower that
+reads across the gap fills it.
+
+On loss of the database followers keep waiting; the listener reconnects and looks at the head again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from ledger.store.pool import LOST, connect
+from ledger.store.port import AnyRecorded
+
+CHANNEL: Final = "jobledger"
+POLL_S: Final = 1.0
+RING_EVENTS: Final = 8192
+
+_log = structlog.get_logger(__name__)
+
+
+class Tail:
+    """The head of the log as this process knows it, and the events just below it."""
+
+    def __init__(
+        self,
+        dsn: str,
+        read_log: Callable[[int, int], Awaitable[list[AnyRecorded]]],
+        read_head: Callable[[], Awaitable[int]],
+    ) -> None:
+        self._dsn = dsn
+        self._read_log = read_log
+        self._read_head = read_head
+        self._ring: deque[AnyRecorded] = deque()
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._listener: asyncio.Task[None] | None = None
+        self.head = 0
+        """Highest position known to be committed; every position up to it is visible."""
+
+    async def start(self) -> None:
+        """Learn the head and begin to listen. Idempotent."""
+        if self._listener is None:
+            self.seen(await self._read_head())
+            self._listener = asyncio.create_task(self._listen(), name="tail-listener")
+
+    async def stop(self) -> None:
+        """End listening and wake everybody. Idempotent."""
+        if self._listener is not None:
+            self._listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listener
+            self._listener = None
+        self._wake()
+
+    def committed(self, records: list[AnyRecorded]) -> None:
+        """Take in a batch that this process committed, in position order."""
+        self._extend(records)
+        self.seen(records[-1].position)
+
+    def seen(self, position: int) -> None:
+        """Learn that everything up to *position* is committed."""
+        if position > self.head:
+            self.head = position
+            self._wake()
+
+    async def wait_past(self, position: int, timeout_s: float) -> int:
+        """Wait until the head is past *position*, and give it; at the timeout, give it as it is."""
+        if self.head > position or timeout_s <= 0:
+            return self.head
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while self.head <= position:
+            left = deadline - loop.time()
+            if left <= 0:
+                break
+            waiter = loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                await asyncio.wait((waiter,), timeout=left)
+            finally:
+                self._waiters.discard(waiter)
+        return self.head
+
+    async def read(self, after: int, limit: int) -> list[AnyRecorded]:
+        """Read events with `after < position`, at most *limit*.
+
+        Order: by position, contiguous.
+        """
+        if self._ring and self._ring[0].position <= after + 1:
+            skip = after + 1 - self._ring[0].position
+            if skip < len(self._ring):
+                end = min(skip + limit, len(self._ring))
+                return [self._ring[index] for index in range(skip, end)]
+        if after >= self.head:
+            return []
+        records = await self._read_log(after, limit)
+        self._extend(records)
+        return records
+
+    def _extend(self, records: list[AnyRecorded]) -> None:
+        """Continue the ring if *records* do; start it if it is empty."""
+        if not records:
+            return
+        last = self._ring[-1].position if self._ring else records[0].position - 1
+        if records[0].position > last + 1:
+            return
+        self._ring.extend(record for record in records if record.position > last)
+        while len(self._ring) > RING_EVENTS:
+            self._ring.popleft()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except LOST as error:
+                _log.warning("tail lost the database", error=type(error).__name__)
+            except asyncpg.PostgresError as error:
+                _log.error("tail failed", error=type(error).__name__)  # noqa: TRY400 - expected
+            await asyncio.sleep(POLL_S / 2)
+
+    async def _listen_once(self) -> None:
+        connection = await connect(self._dsn)
+        lost = asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda *_: lost.set())
+            await connection.add_listener(CHANNEL, self._notified)
+            while not lost.is_set():
+                head = await connection.fetchval("select position from ledger.head", timeout=5)
+                self.seen(head)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), POLL_S)
+        finally:
+            connection.terminate()
+
+    def _notified(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
+        if isinstance(payload, str) and payload.isdigit():
+            self.seen(int(payload))
