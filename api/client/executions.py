@@ -1,0 +1,148 @@
+"""Routes below `/v1/executions`, and the creation of one below its job."""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from api.client.transport import Transport, segment
+from api.native.wire import (
+    ActiveList,
+    EventPage,
+    ExecutionList,
+    ExecutionPatch,
+    ExecutionPost,
+    ExecutionView,
+    ReasonPost,
+)
+from ledger.executions.state import Status
+from ledger.ids import new_uuid
+
+ExecutionId = UUID | int | str
+"""The uuid, the number or the oid."""
+
+_EXECUTION: Final = msgspec.json.Decoder(ExecutionView)
+_EXECUTIONS: Final = msgspec.json.Decoder(ExecutionList)
+_ACTIVE: Final = msgspec.json.Decoder(ActiveList)
+_EVENTS: Final = msgspec.json.Decoder(EventPage)
+
+CLOSED: Final[frozenset[Status]] = frozenset(("finished", "aborted"))
+
+
+def _path(execution: ExecutionId, rest: str = "") -> str:
+    return f"/v1/executions/{segment(str(execution))}{rest}"
+
+
+class Executions:
+    """Create, read and steer executions."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def create(
+        self, job_id: str, post: ExecutionPost | None = None, *, idempotency_key: str = ""
+    ) -> ExecutionView:
+        """Run a job.
+
+        Idempotent: under one *idempotency_key*; one is made up when none is given, so that the
+        repeats inside this call create one execution.
+        """
+        return await self._transport.call(
+            "POST",
+            f"/v1/jobs/{segment(job_id)}/executions",
+            _EXECUTION,
+            body=post or ExecutionPost(),
+            headers={"Idempotency-Key": idempotency_key or str(new_uuid())},
+        )
+
+    async def list(
+        self,
+        *,
+        job_id: str | None = None,
+        status: str | None = None,
+        outcome: str | None = None,
+        tag: str | None = None,
+        label: str | None = None,
+        user: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        total: bool | None = None,
+    ) -> ExecutionList:
+        """Read a page of executions, newest first."""
+        return await self._transport.call(
+            "GET",
+            "/v1/executions",
+            _EXECUTIONS,
+            query={
+                "job_id": job_id,
+                "status": status,
+                "outcome": outcome,
+                "tag": tag,
+                "label": label,
+                "user": user,
+                "after": after,
+                "limit": limit,
+                "total": total,
+            },
+        )
+
+    async def active(self, *, after: str | None = None, limit: int | None = None) -> ActiveList:
+        """Read a page of open executions, oldest first."""
+        return await self._transport.call(
+            "GET", "/v1/executions/active", _ACTIVE, query={"after": after, "limit": limit}
+        )
+
+    async def get(self, execution: ExecutionId, *, as_of: str | int | None = None) -> ExecutionView:
+        """Read one execution, as it is or as it was at a position or an instant (RFC 3339)."""
+        return await self._transport.call(
+            "GET", _path(execution), _EXECUTION, query={"as_of": as_of}
+        )
+
+    async def patch(self, execution: ExecutionId, changes: ExecutionPatch) -> ExecutionView:
+        """Change an execution's words (RFC 7396)."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return await self._transport.call(
+            "PATCH", _path(execution), _EXECUTION, body=changes, headers=headers
+        )
+
+    async def delete(self, execution: ExecutionId) -> None:
+        """Hide a closed execution from views."""
+        await self._transport.fetch("DELETE", _path(execution))
+
+    async def events(
+        self, execution: ExecutionId, *, after: int | None = None, limit: int | None = None
+    ) -> EventPage:
+        """Read a page of one execution's events."""
+        return await self._transport.call(
+            "GET", _path(execution, "/events"), _EVENTS, query={"after": after, "limit": limit}
+        )
+
+    async def cancel(self, execution: ExecutionId, reason: str = "") -> ExecutionView:
+        """Ask it to stop for good."""
+        return await self._steer(execution, "/cancel", reason)
+
+    async def pause(self, execution: ExecutionId, reason: str = "") -> ExecutionView:
+        """Ask it to pause."""
+        return await self._steer(execution, "/pause", reason)
+
+    async def resume(self, execution: ExecutionId, reason: str = "") -> ExecutionView:
+        """Let a paused one go on."""
+        return await self._steer(execution, "/resume", reason)
+
+    async def restart(self, execution: ExecutionId, reason: str = "") -> ExecutionView:
+        """Run a closed execution again, as a new one.
+
+        Idempotent: not known to be, so a lost connection is not tried again.
+        """
+        return await self._steer(execution, "/restart", reason, repeat=False)
+
+    async def _steer(
+        self, execution: ExecutionId, verb: str, reason: str, *, repeat: bool = True
+    ) -> ExecutionView:
+        return await self._transport.call(
+            "POST",
+            _path(execution, verb),
+            _EXECUTION,
+            body=ReasonPost(reason=reason),
+            repeat=repeat,
+        )
