@@ -22,22 +22,28 @@ def facts(occurred_at: datetime, *events: ExecutionEvent) -> Facts:
     return tuple(Fact(event, occurred_at) for event in events)
 
 
-def ahead(state: ExecutionState, decided: Sequence[Fact[ExecutionEvent]]) -> ExecutionState:
+def ahead(
+    state: ExecutionState | None,
+    decided: Sequence[Fact[ExecutionEvent]],
+    *,
+    organization: str = "",
+) -> ExecutionState:
     """Fold facts that are not in the log yet; positions and numbers are unknown and stay so."""
     for fact in decided:
+        known = state
         state = evolve(
-            state,
+            known,
             Recorded(
-                position=state.position,
+                position=known.position if known is not None else 0,
                 stream="",
-                version=state.version + 1,
+                version=known.version + 1 if known is not None else 1,
                 event_id=_NOT_YET,
                 type=type_of(fact.event),
                 schema_version=SCHEMA_VERSION,
-                organization=state.organization,
+                organization=known.organization if known is not None else organization,
                 actor="",
                 occurred_at=fact.occurred_at,
-                recorded_at=state.modified_at,
+                recorded_at=known.modified_at if known is not None else fact.occurred_at,
                 correlation_id=None,
                 causation_id=None,
                 number=None,
@@ -45,4 +51,6 @@ def ahead(state: ExecutionState, decided: Sequence[Fact[ExecutionEvent]]) -> Exe
                 event=fact.event,
             ),
         )
+    if state is None:
+        raise ValueError("nothing was decided")
     return state

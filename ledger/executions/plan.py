@@ -82,7 +82,8 @@ def _planned(
     included = jobs.get(step.include)
     if included is None:
         raise _Invalid(f"{path}.include", f"the included job {step.include!r} does not exist")
-    for scope in step.scopes or (None,):
+    scopes: tuple[str | None, ...] = step.scopes or (None,)
+    for over in scopes:
         for inner in _expand(included, jobs, (*trail, step.include)):
             yield PlannedStep(
                 index=1,
@@ -91,7 +92,7 @@ def _planned(
                 step_type_info=inner.step_type_info,
                 description=inner.description,
                 settings=inner.settings,
-                scope=inner.scope if scope is None else scope,
+                scope=inner.scope if over is None else over,
                 included_from=inner.included_from or step.include,
                 timeout_s=inner.timeout_s,
                 retry=inner.retry,

@@ -105,6 +105,11 @@ class PostgresStore:
             rows = await self._pool.fetch(_LOG["take_due"], limit, hold_s)
         return [row["stream"] for row in rows]
 
+    async def set_due(self, stream: str, version: int, at: datetime | None) -> None:
+        """Correct a stream's timer, unless the stream has moved on from *version*."""
+        with store_errors():
+            await self._pool.execute(_LOG["set_due"], stream, version, at)
+
     async def next_due(self) -> datetime | None:
         """Read when the next timer passes."""
         with store_errors():

@@ -61,3 +61,7 @@ returning stream;
 -- name: next_due
 -- The earliest instant at which a stream is due.
 select min(due_at) from ledger.streams where due_at is not null;
+
+-- name: set_due
+-- $1 stream, $2 version, $3 instant or null. Corrects a timer, unless the stream moved on.
+update ledger.streams set due_at = $3 where stream = $1 and version = $2;

@@ -1,0 +1,15 @@
+"""Who calls, and what they may do.
+
+Every route declares the roles that may call it; a request is authenticated by a key's secret, given
+as `Authorization: Bearer`, `X-Api-Key`, or the password of HTTP Basic. Roles:
+
+    viewer    reads executions, jobs and events
+    operator  and runs, controls, describes and deletes executions; defines jobs
+    worker    claims work and reports under its lease
+    recorder  reports work that was run elsewhere
+    auditor   reads all of history, deleted executions included
+    admin     all of it, and keys and projections
+
+A key acts in the organizations it names, `*` for all. What another organization has does not exist
+for it.
+"""

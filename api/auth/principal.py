@@ -1,0 +1,48 @@
+"""The caller of one request."""
+
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from ledger.events.keys import Role
+
+ALL: Final = "*"
+DEFAULT_ORGANIZATION: Final = "default"
+
+READERS: Final[frozenset[Role]] = frozenset(("viewer", "operator", "auditor", "admin"))
+OPERATORS: Final[frozenset[Role]] = frozenset(("operator", "admin"))
+WORKERS: Final[frozenset[Role]] = frozenset(("worker", "admin"))
+REPORTERS: Final[frozenset[Role]] = frozenset(("worker", "recorder", "admin"))
+AUDITORS: Final[frozenset[Role]] = frozenset(("auditor", "admin"))
+ADMINS: Final[frozenset[Role]] = frozenset(("admin",))
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who calls, with the rights of the key that was shown."""
+
+    key: UUID
+    name: str
+    public_id: str
+    roles: frozenset[Role]
+    organizations: tuple[str, ...]
+
+    def may(self, roles: Collection[Role]) -> bool:
+        """Whether the caller has one of *roles*."""
+        return not self.roles.isdisjoint(roles)
+
+    def acts_in(self, organization: str) -> bool:
+        """Whether the caller may see and touch what belongs to an organization."""
+        return ALL in self.organizations or organization in self.organizations
+
+    @property
+    def readable(self) -> list[str] | None:
+        """The organizations to filter queries by; None for all."""
+        return None if ALL in self.organizations else list(self.organizations)
+
+    @property
+    def default_organization(self) -> str:
+        """Where the caller acts when it does not say."""
+        named = [name for name in self.organizations if name != ALL]
+        return named[0] if named else DEFAULT_ORGANIZATION

@@ -1,0 +1,58 @@
+"""What can be set, from the environment and the command line; every value has a default and a unit."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+PREFIX = "JOBLEDGER_"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """One process's settings. Environment names are `JOBLEDGER_` and the field in upper case."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    data: Path = Path(".jobledger")
+    database_url: str | None = None
+    """Any PostgreSQL 14 or newer; None starts the embedded one in the data directory."""
+    max_body_bytes: int = 4 * 1024 * 1024
+    max_bulk_bytes: int = 64 * 1024 * 1024
+    max_json_depth: int = 64
+    max_page: int = 1000
+    max_long_polls: int = 2000
+    """Requests that may wait for events or work at the same time."""
+    rate_limit_per_minute: int = 0
+    """Requests a key may make in a minute on the native API; 0 means no limit."""
+    read_wait_s: float = 2.0
+    """How long a read waits for its view to cover what was written."""
+    shutdown_grace_s: float = 5.0
+    log_format: str = "console"
+    log_level: str = "info"
+
+
+def from_environment(environment: Mapping[str, str] = os.environ, **given: object) -> Settings:
+    """Read settings; what is *given* (and not None) wins over the environment.
+
+    Raises:
+        ValueError: a value is not of its field's type; the message names the field.
+    """
+    told = {
+        name: environment[f"{PREFIX}{name.upper()}"]
+        for name in Settings.__struct_fields__
+        if environment.get(f"{PREFIX}{name.upper()}")
+    }
+    values = {**told, **{name: value for name, value in given.items() if value is not None}}
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        message = f"settings ({PREFIX}…): {error}"
+        raise ValueError(message) from error
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(kind)

@@ -1,0 +1,135 @@
+"""The process in which a python step's function runs: `python -m …python_child <fd>`.
+
+The request comes on standard input; messages go to the descriptor that the argument names. The
+function is `def step(context: Context) -> None | dict | StepResult`, or the same as `async def`.
+"""
+
+import asyncio
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from api.worker.steps.messages import (
+    REQUESTS,
+    ChildRequest,
+    Ended,
+    LogLine,
+    Message,
+    OutputAdded,
+    ProgressTold,
+)
+from api.worker.steps.result import StepFailed, StepResult
+from ledger.events.executions import Attachment, Progress
+
+
+class Context:
+    """What a step's function gets."""
+
+    def __init__(self, request: ChildRequest, send: Callable[[Message], None]) -> None:
+        self.execution = request.execution
+        self.number = request.number
+        self.job_id = request.job_id
+        self.step_id = request.step_id
+        self.scope = request.scope
+        self.attempt = request.attempt
+        self.parameters = request.parameters
+        self.input = request.input
+        self.settings = request.settings
+        self.data_dir = Path(request.data_dir)
+        self.previous = request.previous
+        """What earlier steps of this execution produced."""
+        self._send = send
+
+    def progress(
+        self,
+        percent: float | None = None,
+        *,
+        processed_items: int | None = None,
+        total_items: int | None = None,
+        failed_items: int | None = None,
+        counters: dict[str, int] | None = None,
+        message: str = "",
+    ) -> None:
+        """Tell how far the step has come; counters are totals, not increments."""
+        told = Progress(
+            percent=percent,
+            processed_items=processed_items,
+            total_items=total_items,
+            failed_items=failed_items,
+            counters=counters or {},
+            message=message,
+        )
+        self._send(ProgressTold(told))
+
+    def output(self, value: Any = None, attachments: tuple[Attachment, ...] = ()) -> None:
+        """Add to what the execution produced; objects are merged name by name."""
+        self._send(OutputAdded(value, attachments))
+
+    def log(self, text: str) -> None:
+        """Add words to the step's log."""
+        self._send(LogLine(text))
+
+
+def find(function: str) -> Callable[[Context], Any]:
+    """Import `module:function`.
+
+    Raises:
+        StepFailed: there is none of that name.
+    """
+    module, _, path = function.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for name in path.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
+        raise StepFailed(f"{function} cannot be found: {error}", exit_code="INVALID") from error
+    if not callable(found):
+        raise StepFailed(f"{function} is not a function", exit_code="INVALID")
+    return found  # type: ignore[no-any-return]
+
+
+def call(function: str, context: Context) -> StepResult:
+    """Call the function; whatever it raises becomes an error result."""
+    try:
+        returned = find(function)(context)
+        if inspect.iscoroutine(returned):
+            returned = asyncio.run(returned)
+        if isinstance(returned, StepResult):
+            return returned
+        return StepResult() if returned is None else msgspec.convert(returned, StepResult)
+    except StepFailed as failed:
+        return failed.result()
+    except msgspec.ValidationError as error:
+        return StepResult(
+            outcome="error", message=f"{function} returned what is no result: {error}"
+        )
+    except Exception as error:  # noqa: BLE001 - the border to code that is not ours
+        context.log(traceback.format_exc())
+        return StepResult(outcome="error", message=f"{type(error).__name__}: {error}")
+
+
+def main() -> None:
+    """Serve one request, then end."""
+    with os.fdopen(int(sys.argv[1]), "wb", buffering=0) as pipe:
+        os.set_inheritable(pipe.fileno(), False)  # noqa: FBT003 - the name says it
+        request = REQUESTS.decode(sys.stdin.buffer.read())
+
+        def send(message: Message) -> None:
+            remaining = memoryview(msgspec.json.encode(message, enc_hook=str) + b"\n")
+            while remaining:
+                remaining = remaining[pipe.write(remaining) :]
+
+        result = call(request.function, Context(request, send))
+        sys.stdout.flush()
+        send(Ended(result))
+
+
+if __name__ == "__main__":
+    main()

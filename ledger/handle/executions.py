@@ -1,0 +1,386 @@
+"""Creating executions and putting commands to them.
+
+Creation depends on other streams: the job's, and those of the jobs it includes. Their versions are
+conditions of the append, so an execution is never created from a definition that had changed.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ledger.clock import Clock
+from ledger.errors import ClaimTaken, Unavailable, WrongExpectedVersion
+from ledger.events import executions as x
+from ledger.events.definition import Definition
+from ledger.events.envelope import Fact
+from ledger.executions import commands as c
+from ledger.executions.claims import changes, running_key, waiting_key
+from ledger.executions.deadlines import next_due
+from ledger.executions.decide import decide
+from ledger.executions.facts import ahead
+from ledger.executions.parameters import arguments
+from ledger.executions.plan import expand, included_jobs
+from ledger.executions.state import ExecutionState, evolve
+from ledger.handle.jobs import Jobs, definition_of
+from ledger.handle.streams import Done, Loaded, Planned, StaleVersion, Streams
+from ledger.ids import execution_of, execution_stream, job_stream, new_uuid
+from ledger.jobs.state import JobState
+from ledger.rejection import (
+    AlreadyRunning,
+    JobUnknown,
+    NotFinished,
+    NotRestartable,
+    ParameterInvalid,
+    Rejection,
+    ReportFenced,
+    RestartImpossible,
+)
+from ledger.store.port import AnyRecorded, Append, Claim, Context, Release, Store, StreamWrite
+
+CACHE_SIZE: Final = 5000
+PLAN_CACHE_SIZE: Final = 500
+IDEMPOTENCY_HORIZON: Final = timedelta(days=7)
+MAX_TRIES: Final = 8
+
+
+class NewExecution(Struct, frozen=True, kw_only=True):
+    """What a caller wants run. None for `tags` and `labels` takes the job's."""
+
+    job_id: str
+    parameters: tuple[x.Argument, ...] = ()
+    input: Any = None
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] | None = None
+    labels: dict[str, str] | None = None
+    attributes: dict[str, Any] = {}
+    run_at: datetime | None = None
+    trigger: str = "rest"
+    client_id: str = ""
+    user: str = ""
+    dispatch_at_once: bool = False
+    idempotency_key: str | None = None
+    """Repeating a request under the same key gives the execution it made the first time."""
+    occurred_at: datetime | None = None
+
+
+class Created(Struct, frozen=True):
+    """The execution, and whether this call brought it into being."""
+
+    state: ExecutionState
+    records: tuple[AnyRecorded, ...]
+    is_new: bool = True
+
+
+class KeyReused(Struct, frozen=True):
+    """The idempotency key was used for another request before."""
+
+    key: str
+
+
+class LastRun(Struct, frozen=True):
+    """How the job's last execution ended, as the views know it."""
+
+    uuid: UUID
+    failed: bool
+
+
+class _Planned(Struct, frozen=True):
+    versions: tuple[tuple[str, int], ...]
+    definition: Definition
+    steps: tuple[x.PlannedStep, ...]
+
+
+Creation: TypeAlias = Created | KeyReused | Rejection
+
+
+class Executions:
+    """Executions of all organizations."""
+
+    def __init__(self, store: Store, jobs: Jobs, clock: Clock) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._clock = clock
+        self.streams = Streams[ExecutionState](store, evolve, cache_size=CACHE_SIZE)
+        self._plans: OrderedDict[str, _Planned] = OrderedDict()
+
+    async def create(
+        self, context: Context, wanted: NewExecution, *, last_run: LastRun | None = None
+    ) -> Creation:
+        """Create an execution of a job.
+
+        *last_run* is looked at only when the job's policy says something about failures.
+        Idempotent: under an idempotency key.
+        Raises:
+            Unavailable: nothing is known of the outcome; repeat under the same idempotency key.
+        """
+        fresh = False
+        for _ in range(MAX_TRIES):
+            job = await self._jobs.read(context.organization, wanted.job_id, fresh=fresh)
+            prepared = await self._prepare(context, wanted, job, last_run, fresh=fresh)
+            if not isinstance(prepared, _Ready):
+                if not fresh:
+                    fresh = True
+                    continue
+                return prepared
+            try:
+                records = await self._store.append(prepared.append)
+            except WrongExpectedVersion:
+                fresh = True
+                continue
+            except ClaimTaken as taken:
+                outcome = await self._on_claim_taken(taken, context, wanted)
+                if outcome is None:
+                    continue
+                return outcome
+            own = [record for record in records if record.stream == prepared.stream]
+            loaded = self.streams.fold(prepared.stream, Loaded(None, 0), own)
+            if loaded.state is None:
+                raise AssertionError(prepared.stream)
+            return Created(loaded.state, records)
+        message = f"job {wanted.job_id} is being changed by too many at once"
+        raise Unavailable(message, retry_after_s=0.5)
+
+    async def restart(
+        self, context: Context, old: ExecutionState, wanted: NewExecution
+    ) -> Creation:
+        """Run a failed or aborted execution's work again, from the step where it ended."""
+        if old.is_open:
+            return NotFinished(execution=old.uuid, status=old.status)
+        if old.status == "finished" and old.outcome != "error":
+            return NotRestartable(job_id=old.job_id, reason="the execution did not fail")
+        return await self.create(
+            context,
+            replace(wanted, trigger="restart"),
+            last_run=LastRun(uuid=old.uuid, failed=True),
+        )
+
+    async def _prepare(
+        self,
+        context: Context,
+        wanted: NewExecution,
+        job: Loaded[JobState],
+        last_run: LastRun | None,
+        *,
+        fresh: bool,
+    ) -> "_Ready | Rejection":
+        definition = definition_of(job)
+        if job.state is None or definition is None:
+            return JobUnknown(job_id=wanted.job_id)
+        plan = await self._plan(context.organization, job.state, fresh=fresh)
+        if not isinstance(plan, _Planned):
+            return plan
+        given = arguments(definition, wanted.parameters)
+        if isinstance(given, ParameterInvalid):
+            return given
+        first_step, restart_of = 1, None
+        resumes = wanted.trigger == "restart" or definition.policies.when_failed == "resume"
+        if last_run is not None and last_run.failed and resumes:
+            old = await self._resume_point(last_run.uuid, plan.steps)
+            if not isinstance(old, int):
+                return old
+            first_step, restart_of = old, last_run.uuid
+        elif last_run is not None and last_run.failed and definition.policies.when_failed == "refuse":
+            return NotRestartable(job_id=wanted.job_id, reason="its last execution failed")
+        now = self._clock()
+        uuid = new_uuid()
+        stream = execution_stream(uuid)
+        command = c.Create(
+            uuid=uuid,
+            job_id=wanted.job_id,
+            job_uuid=job.state.uuid,
+            job_number=job.state.number,
+            definition=plan.definition,
+            steps=plan.steps,
+            name=wanted.name,
+            description=wanted.description,
+            tags=definition.tags if wanted.tags is None else wanted.tags,
+            labels=definition.labels if wanted.labels is None else wanted.labels,
+            parameters=given,
+            input=wanted.input,
+            attributes=wanted.attributes,
+            trigger=wanted.trigger,
+            client_id=wanted.client_id,
+            user=wanted.user,
+            restart_of=restart_of,
+            first_step=first_step,
+            run_at=wanted.run_at,
+            dispatch_at_once=wanted.dispatch_at_once,
+            occurred_at=wanted.occurred_at,
+        )
+        facts = decide(None, command, now)
+        if not isinstance(facts, tuple):
+            return facts
+        planned = _plan_append(stream, context.organization, None, facts)
+        return _Ready(
+            stream=stream,
+            append=Append(
+                context=context,
+                writes=(
+                    StreamWrite(
+                        stream=stream, expected_version=0, facts=facts, due_at=planned.due_at
+                    ),
+                    *(
+                        StreamWrite(stream=read, expected_version=version)
+                        for read, version in plan.versions
+                    ),
+                ),
+                claims=(*planned.claims, *_idempotency(context, wanted, stream, now)),
+                releases=planned.releases,
+            ),
+        )
+
+    async def _resume_point(
+        self, uuid: UUID, steps: Sequence[x.PlannedStep]
+    ) -> int | RestartImpossible:
+        """Find the step at which a failed execution's work goes on, if the plan still fits."""
+        old = (await self.streams.refresh(execution_stream(uuid))).state
+        if old is None:
+            return 1
+        done = [step for step in old.steps if step.status == "skipped" or step.outcome in ("ok", "warning")]
+        first = len(done) + 1 if [s.plan.index for s in done] == list(range(1, len(done) + 1)) else 1
+        for step, now in zip(done, steps, strict=False):
+            if (step.plan.step_id, step.plan.scope) != (now.step_id, now.scope):
+                reason = f"step {now.index} was {step.plan.step_id!r} and is {now.step_id!r} now"
+                return RestartImpossible(job_id=old.job_id, reason=reason)
+        if first > len(steps):
+            reason = "every step was done already"
+            return RestartImpossible(job_id=old.job_id, reason=reason)
+        return first
+
+    async def _plan(
+        self, organization: str, job: JobState, *, fresh: bool
+    ) -> _Planned | Rejection:
+        """Expand a job, remembering the expansion for as long as nothing it read has changed."""
+        stream = job_stream(organization, job.job_id)
+        known = self._plans.get(stream)
+        if known is not None and not fresh and known.versions[0] == (stream, job.version):
+            self._plans.move_to_end(stream)
+            return known
+        versions = [(stream, job.version)]
+        definitions: dict[str, Definition] = {}
+        wanted = list(included_jobs(job.definition))
+        while wanted:
+            job_id = wanted.pop()
+            if job_id in definitions or len(versions) > 100:
+                continue
+            included = await self._jobs.read(organization, job_id, fresh=fresh)
+            versions.append((job_stream(organization, job_id), included.version))
+            definition = definition_of(included)
+            if definition is not None:
+                definitions[job_id] = definition
+                wanted.extend(included_jobs(definition))
+        steps = expand(job.job_id, job.definition, definitions)
+        if not isinstance(steps, tuple):
+            return steps
+        seen = tuple(dict.fromkeys(versions))
+        planned = _Planned(seen, replace(job.definition, steps=()), steps)
+        self._plans[stream] = planned
+        while len(self._plans) > PLAN_CACHE_SIZE:
+            self._plans.popitem(last=False)
+        return planned
+
+    async def _on_claim_taken(
+        self, taken: ClaimTaken, context: Context, wanted: NewExecution
+    ) -> Creation | None:
+        """Answer for a key that is owned; None when its owner let go meanwhile."""
+        owner = execution_of(taken.owner)
+        if owner is None:
+            return None
+        if taken.key.startswith("idempotency/"):
+            if taken.value != _request_digest(wanted):
+                return KeyReused(key=wanted.idempotency_key or "")
+            state = (await self.streams.refresh(taken.owner)).state
+            return Created(state, (), is_new=False) if state is not None else None
+        if taken.key == running_key(context.organization, wanted.job_id):
+            return AlreadyRunning(job_id=wanted.job_id, execution=owner)
+        if taken.key == waiting_key(context.organization, wanted.job_id):
+            state = (await self.streams.refresh(taken.owner)).state
+            return Created(state, (), is_new=False) if state is not None else None
+        return None
+
+    async def act(
+        self,
+        context: Context,
+        uuid: UUID,
+        command: c.Command,
+        *,
+        if_version: int | None = None,
+    ) -> Done[ExecutionState] | Rejection | StaleVersion:
+        """Put a command to an execution that exists.
+
+        A refused late report is put on record here, once.
+        Raises:
+            ClaimTaken: a start that needs its job's running slot, which another execution owns.
+        """
+        stream = execution_stream(uuid)
+        outcome = await self.streams.change(
+            stream,
+            lambda state: decide(state, command, self._clock()),
+            context,
+            plan=lambda state, facts: _plan_append(stream, context.organization, state, facts),
+            if_version=if_version,
+        )
+        if isinstance(outcome, ReportFenced) and outcome.record is not None:
+            record = outcome.record
+            await self.streams.change(
+                stream,
+                lambda state: (
+                    ()
+                    if state is None or record.fence in state.refused_fences
+                    else (Fact(record, self._clock()),)
+                ),
+                context,
+                plan=lambda state, facts: _plan_append(stream, context.organization, state, facts),
+            )
+        return outcome
+
+
+class _Ready(Struct, frozen=True):
+    stream: str
+    append: Append
+
+
+def _plan_append(
+    stream: str,
+    organization: str,
+    state: ExecutionState | None,
+    facts: tuple[Fact[Any], ...],
+) -> Planned:
+    """Derive an append's timer and keys from the state it leads to."""
+    after = ahead(state, facts, organization=organization)
+    claims, releases = changes(after, [fact.event for fact in facts])
+    due = next_due(after)
+    return Planned(
+        due_at=due.at if due is not None else None,
+        claims=tuple(Claim(key=key, stream=stream) for key in claims),
+        releases=tuple(Release(key=key, stream=stream) for key in releases),
+    )
+
+
+def _idempotency(
+    context: Context, wanted: NewExecution, stream: str, now: datetime
+) -> tuple[Claim, ...]:
+    if wanted.idempotency_key is None:
+        return ()
+    key = f"idempotency/{context.organization}/{context.actor}/{wanted.idempotency_key}"
+    return (
+        Claim(
+            key=key,
+            stream=stream,
+            value=_request_digest(wanted),
+            expires_at=now + IDEMPOTENCY_HORIZON,
+        ),
+    )
+
+
+def _request_digest(wanted: NewExecution) -> bytes:
+    told: Mapping[str, Any] = msgspec.to_builtins(replace(wanted, occurred_at=None))
+    return hashlib.sha256(msgspec.json.encode(told, order="deterministic")).digest()

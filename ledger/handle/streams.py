@@ -1,0 +1,160 @@
+"""The loop of optimistic concurrency, for any state."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct
+
+from ledger.errors import Unavailable, WrongExpectedVersion
+from ledger.events.envelope import Fact
+from ledger.rejection import Rejection
+from ledger.store.port import AnyRecorded, Append, Claim, Context, Release, Store, StreamWrite
+
+S = TypeVar("S")
+
+MAX_TRIES: Final = 12
+
+
+class Loaded(Struct, Generic[S], frozen=True):
+    """A folded stream; version 0 and no state when it does not exist."""
+
+    state: S | None
+    version: int
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """What goes along with decided facts into one append."""
+
+    due_at: Any = None
+    claims: tuple[Claim, ...] = ()
+    releases: tuple[Release, ...] = ()
+
+
+class Done(Struct, Generic[S], frozen=True):
+    """The state after a command, and the events it led to; none when it had its effect before."""
+
+    state: S
+    records: tuple[AnyRecorded, ...]
+
+
+class StaleVersion(Struct, frozen=True):
+    """The caller named a version (If-Match) that is no longer the stream's."""
+
+    current: int
+
+
+Decide = Callable[[S | None], tuple[Fact[Any], ...] | Rejection]
+Plan = Callable[[S | None, tuple[Fact[Any], ...]], Planned]
+
+
+class Streams(Generic[S]):
+    """Folded streams of one kind, and how they change."""
+
+    def __init__(
+        self,
+        store: Store,
+        evolve: Callable[[S | None, AnyRecorded], S],
+        *,
+        cache_size: int,
+    ) -> None:
+        self._store = store
+        self._evolve = evolve
+        self._cache: OrderedDict[str, Loaded[S]] = OrderedDict()
+        self._cache_size = cache_size
+
+    async def load(self, stream: str) -> Loaded[S]:
+        """Give a stream's state, possibly from the cache and then possibly behind."""
+        cached = self._cache.get(stream)
+        if cached is not None:
+            self._cache.move_to_end(stream)
+            return cached
+        return await self.refresh(stream)
+
+    async def refresh(self, stream: str) -> Loaded[S]:
+        """Give a stream's state as it is in the log now."""
+        known = self._cache.get(stream) or Loaded[S](None, 0)
+        records = await self._store.read_stream(stream, after=known.version)
+        return self.fold(stream, known, records)
+
+    async def as_of(self, stream: str, position: int) -> Loaded[S]:
+        """Give a stream's state as it was at a position of the log."""
+        records = await self._store.read_stream(stream, until=position)
+        return self._folded(Loaded(None, 0), records)
+
+    def fold(self, stream: str, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
+        """Take new events of a stream into the cache."""
+        loaded = self._folded(known, records)
+        if loaded.version > 0:
+            self._cache[stream] = loaded
+            self._cache.move_to_end(stream)
+            while len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        return loaded
+
+    def _folded(self, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
+        state, version = known.state, known.version
+        for record in records:
+            state = self._evolve(state, record)
+            version = record.version
+        return Loaded(state, version)
+
+    async def change(
+        self,
+        stream: str,
+        decide: Decide[S],
+        context: Context,
+        *,
+        plan: Plan[S] = lambda _state, _facts: Planned(),
+        if_version: int | None = None,
+    ) -> Done[S] | Rejection | StaleVersion:
+        """Put a command to a stream.
+
+        Raises:
+            ClaimTaken: what was decided needs a key that another stream owns.
+            Unavailable: the stream kept moving, or the store did not answer; try again.
+        """
+        loaded, fresh = await self.load(stream), False
+        for _ in range(MAX_TRIES):
+            if if_version is not None and loaded.version != if_version:
+                if fresh:
+                    return StaleVersion(loaded.version)
+                loaded, fresh = await self.refresh(stream), True
+                continue
+            decision = decide(loaded.state)
+            if not decision or not isinstance(decision, tuple):
+                if not fresh:
+                    loaded, fresh = await self.refresh(stream), True
+                    continue
+                if not isinstance(decision, tuple):
+                    return decision
+                if loaded.state is None:
+                    message = f"nothing was decided for {stream}, which does not exist"
+                    raise AssertionError(message)
+                return Done(loaded.state, ())
+            planned = plan(loaded.state, decision)
+            append = Append(
+                context=context,
+                writes=(
+                    StreamWrite(
+                        stream=stream,
+                        expected_version=loaded.version,
+                        facts=decision,
+                        due_at=planned.due_at,
+                    ),
+                ),
+                claims=planned.claims,
+                releases=planned.releases,
+            )
+            try:
+                records = await self._store.append(append)
+            except WrongExpectedVersion:
+                loaded, fresh = await self.refresh(stream), True
+                continue
+            after = self.fold(stream, loaded, records)
+            if after.state is None:
+                message = f"{stream} has no state after an append"
+                raise AssertionError(message)
+            return Done(after.state, records)
+        message = f"{stream} is being changed by too many at once"
+        raise Unavailable(message, retry_after_s=0.5)

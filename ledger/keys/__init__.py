@@ -1,0 +1,1 @@
+"""Access keys, as a pure decider: created once, revoked at most once."""
