@@ -17,7 +17,8 @@ import structlog
 from ledger.clock import Clock
 from ledger.errors import ClaimTaken, LedgerError
 from ledger.executions.commands import Command, LoseLease, Tick
-from ledger.executions.deadlines import next_due
+from ledger.executions.deadlines import look_again_at
+from ledger.executions.state import ExecutionState
 from ledger.handle.executions import Executions
 from ledger.handle.streams import Done
 from ledger.ids import execution_of
@@ -97,13 +98,18 @@ class Timer:
         if uuid is None:
             await self._store.set_due(stream, 0, None)
             return
-        loaded = await self._executions.streams.load(stream)
-        if loaded.state is not None:
-            context = Context(organization=loaded.state.organization, actor=ACTOR)
+        state = (await self._executions.streams.refresh(stream)).state
+        if state is not None:
+            context = Context(organization=state.organization, actor=ACTOR)
             outcome = await self._executions.act(context, uuid, command)
             if isinstance(command, Tick) and isinstance(outcome, Done) and not outcome.records:
-                due = next_due(outcome.state)
-                at = due.at if due is not None else None
-                await self._store.set_due(stream, outcome.state.version, at)
+                await self._nothing_due(stream, context, outcome.state)
         if isinstance(command, LoseLease):
             await self._store.end_lease(stream, command.fence)
+
+    async def _nothing_due(self, stream: str, context: Context, state: ExecutionState) -> None:
+        """See that an owned execution is still watched by a lease, and look again later."""
+        if state.is_owned and not await self._store.is_leased(stream, state.fence):
+            await self._executions.act(context, state.uuid, LoseLease(fence=state.fence))
+            return
+        await self._store.set_due(stream, state.version, look_again_at(state, self._clock()))

@@ -7,7 +7,7 @@ itself and tells it, over a pipe, which groups live. The pipe's end is the worke
 
 import os
 import signal
-import subprocess  # noqa: S404 - starts itself, by a fixed argument list
+import subprocess
 import sys
 from contextlib import suppress
 from typing import IO
@@ -37,7 +37,7 @@ class Guardian:
 
     def _tell(self, line: str) -> None:
         if self._process is None:
-            self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "api.worker.guardian"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,

@@ -1,13 +1,16 @@
 """Who must act next on an execution, and by when: no open state is without an answer."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from ledger.executions.state import ExecutionState
 
 Actor = Literal["worker", "ledger", "user", "upstream"]
+
+
+LEASE_CHECK: Final = timedelta(minutes=1)
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -28,6 +31,16 @@ def next_due(state: ExecutionState) -> Due | None:
     """
     dues = _dues(state)
     return min(dues, key=lambda due: due.at) if dues else None
+
+
+def look_again_at(state: ExecutionState, now: datetime) -> datetime | None:
+    """Say when the timer is to look at an execution: at its deadline, and while a worker holds it
+    every minute, to see that the hold itself is being watched.
+    """
+    due = next_due(state)
+    if due is None:
+        return None
+    return min(due.at, now + LEASE_CHECK) if state.is_owned else due.at
 
 
 def _dues(state: ExecutionState) -> list[Due]:

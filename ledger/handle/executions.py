@@ -22,7 +22,7 @@ from ledger.events.definition import Definition
 from ledger.events.envelope import Fact
 from ledger.executions import commands as c
 from ledger.executions.claims import changes, running_key, waiting_key
-from ledger.executions.deadlines import next_due
+from ledger.executions.deadlines import look_again_at
 from ledger.executions.decide import decide
 from ledger.executions.facts import ahead
 from ledger.executions.parameters import arguments
@@ -357,9 +357,8 @@ def _plan_append(
     """Derive an append's timer and keys from the state it leads to."""
     after = ahead(state, facts, organization=organization)
     claims, releases = changes(after, [fact.event for fact in facts])
-    due = next_due(after)
     return Planned(
-        due_at=due.at if due is not None else None,
+        due_at=look_again_at(after, facts[-1].occurred_at),
         claims=tuple(Claim(key=key, stream=stream) for key in claims),
         releases=tuple(Release(key=key, stream=stream) for key in releases),
     )

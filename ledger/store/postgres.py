@@ -146,6 +146,17 @@ class PostgresStore:
         with store_errors():
             await self._pool.execute(_LEASES["end"], stream, fence)
 
+    async def withdraw_lease(self, lease: UUID) -> None:
+        """Take back a hold that led to nothing. Idempotent."""
+        with store_errors():
+            await self._pool.execute(_LEASES["withdraw"], lease)
+
+    async def is_leased(self, stream: str, fence: int) -> bool:
+        """Whether a hold under a fence is noted, expired or not."""
+        with store_errors():
+            noted: bool = await self._pool.fetchval(_LEASES["is_leased"], stream, fence)
+        return noted
+
     async def expired_leases(self, limit: int) -> list[tuple[str, int]]:
         """List holds whose time has passed, as stream and fence."""
         with store_errors():

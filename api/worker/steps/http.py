@@ -58,7 +58,7 @@ async def run_http(context: StepContext) -> StepResult:
         reason = f"no answer within {settings.timeout_s:g} s"
         raise StepFailed(reason, exit_code="TIMEOUT") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise StepFailed(f"the request failed: {error or type(error).__name__}") from error
+        raise StepFailed(f"the request failed: {type(error).__name__}: {error}") from error
     answer = {"status": status, "content_type": kind, "body": _readable(kept, kind)}
     if status not in settings.expect:
         return StepResult(

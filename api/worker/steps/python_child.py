@@ -92,7 +92,8 @@ def find(function: str) -> Callable[[Context], Any]:
         raise StepFailed(f"{function} cannot be found: {error}", exit_code="INVALID") from error
     if not callable(found):
         raise StepFailed(f"{function} is not a function", exit_code="INVALID")
-    return found  # type: ignore[no-any-return]
+    function_found: Callable[[Context], Any] = found
+    return function_found
 
 
 def call(function: str, context: Context) -> StepResult:
@@ -118,7 +119,7 @@ def call(function: str, context: Context) -> StepResult:
 def main() -> None:
     """Serve one request, then end."""
     with os.fdopen(int(sys.argv[1]), "wb", buffering=0) as pipe:
-        os.set_inheritable(pipe.fileno(), False)  # noqa: FBT003 - the name says it
+        os.set_inheritable(pipe.fileno(), False)
         request = REQUESTS.decode(sys.stdin.buffer.read())
 
         def send(message: Message) -> None:

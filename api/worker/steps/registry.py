@@ -74,7 +74,8 @@ def as_handler(name: str, value: Any) -> Handler:
     if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(
         getattr(value, "__call__", None)  # noqa: B004 - asks for its kind, not for its presence
     ):
-        return value  # type: ignore[no-any-return]
+        handler: Handler = value
+        return handler
     if inspect.isfunction(value) and "<" not in value.__qualname__:
         return partial(call_function, function=f"{value.__module__}:{value.__qualname__}")
     raise BadHandlers(f"{name!r} is bound to {value!r}, which is no handler")

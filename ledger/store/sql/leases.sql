@@ -24,3 +24,11 @@ delete from ledger.leases where stream = $1 and fence <= $2;
 -- name: expired
 -- $1 limit. Holds whose time has passed.
 select stream, fence from ledger.leases where expires_at <= now() order by expires_at limit $1;
+
+-- name: withdraw
+-- $1 lease. The start it was granted for did not happen.
+delete from ledger.leases where lease = $1;
+
+-- name: is_leased
+-- $1 stream, $2 fence. Whether a hold under this fence is noted, expired or not.
+select exists (select from ledger.leases where stream = $1 and fence = $2);

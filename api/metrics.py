@@ -1,0 +1,64 @@
+"""Measurements of one process, for Prometheus. Labels are few and bounded: no ids, no paths."""
+
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+
+from api.node import Node
+
+
+class Metrics:
+    """The measurements and where they are kept."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "jobledger_http_requests_total",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "jobledger_http_request_seconds",
+            "Time from request to answer, waits included.",
+            ("route",),
+            registry=self.registry,
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60),
+        )
+        self.head = Gauge(
+            "jobledger_head_position", "Highest committed position.", registry=self.registry
+        )
+        self.waiting = Gauge(
+            "jobledger_appends_waiting", "Appends that wait for a batch.", registry=self.registry
+        )
+        self.batches = Gauge(
+            "jobledger_append_batches", "Batches committed.", registry=self.registry
+        )
+        self.lag = Gauge(
+            "jobledger_projection_lag_positions",
+            "Positions a projection is behind the head.",
+            ("projection",),
+            registry=self.registry,
+        )
+        self.quarantined = Gauge(
+            "jobledger_projection_quarantined_streams",
+            "Streams a projection could not take in.",
+            ("projection",),
+            registry=self.registry,
+        )
+
+    async def render(self, node: Node) -> tuple[bytes, str]:
+        """Read what is measured on demand, and give the text and its content type."""
+        head = node.store.tail.head
+        self.head.set(head)
+        self.waiting.set(node.store.appender.waiting)
+        self.batches.set(node.store.appender.batches)
+        for status in await node.projection_views(head):
+            self.lag.labels(status.name).set(status.lag)
+            self.quarantined.labels(status.name).set(len(status.quarantine))
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_1_0_0
+
+
+METRICS: Final = web.AppKey("metrics", Metrics)

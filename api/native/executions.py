@@ -1,0 +1,365 @@
+"""`/v1/executions` and `/v1/jobs/{job_id}/executions`: run, read, list, describe, control, delete."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from api.auth.principal import AUDITORS
+from api.native.call import Call, answer, instant, integer, uuid_of
+from api.native.cursor import decode_cursor, encode_cursor
+from api.native.problems import ProblemError, malformed, not_found, of
+from api.native.views import active_view, execution_view, history_view
+from api.native.wire import (
+    ActiveList,
+    ExecutionList,
+    ExecutionPatch,
+    ExecutionPost,
+    HistoryList,
+    ReasonPost,
+)
+from ledger.errors import ProjectionLagging
+from ledger.executions import commands as c
+from ledger.executions.state import ExecutionState
+from ledger.handle.executions import Created, Creation, LastRun, NewExecution
+from ledger.ids import OID_LENGTH, execution_stream
+from projections.active import query as active
+from projections.executions import query as executions
+from projections.history import query as history
+from projections.jobs import query as jobs
+
+MAX_IDEMPOTENCY_KEY = 255
+EXECUTION_FILTERS = (
+    "job_id", "status", "outcome", "tag", "label", "user", "trigger",
+    "created_after", "created_before", "started_after", "started_before",
+    "ended_after", "ended_before", "deleted", "limit", "after", "total",
+)
+
+
+def etag(state: ExecutionState) -> dict[str, str]:
+    """Give the headers that say which version an answer shows."""
+    return {"ETag": f'"{state.version}"', "Ledger-Position": str(state.position)}
+
+
+async def create(call: Call) -> web.Response:
+    """Run a job."""
+    wanted = new_execution(call, call.request.match_info["job_id"],
+                           await call.optional_body(ExecutionPost), idempotency_key(call))
+    created = await create_execution(call, wanted)
+    status = 201 if created.is_new else 200
+    headers = etag(created.state) | {"Location": f"/v1/executions/{created.state.uuid}"}
+    if not created.is_new:
+        headers["Idempotent-Replayed"] = "true"
+    return answer(execution_view(created.state), status=status, headers=headers)
+
+
+def idempotency_key(call: Call) -> str | None:
+    """Read the Idempotency-Key header."""
+    key = call.request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    key = key.strip().strip('"')
+    if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY or not key.isprintable():
+        raise malformed(f"give 1 to {MAX_IDEMPOTENCY_KEY} printable characters", "Idempotency-Key")
+    return key
+
+
+def new_execution(
+    call: Call, job_id: str, post: ExecutionPost, key: str | None
+) -> NewExecution:
+    """Turn a request into what the ledger is asked to create."""
+    if post.run_at is not None and post.run_at.tzinfo is None:
+        raise malformed("give the instant an offset, for example Z", "$.run_at")
+    return NewExecution(
+        job_id=job_id,
+        parameters=post.parameters,
+        input=post.input,
+        name=post.name,
+        description=post.description,
+        tags=None if post.tags is UNSET else post.tags,
+        labels=None if post.labels is UNSET else post.labels,
+        attributes=post.attributes,
+        run_at=post.run_at,
+        client_id=call.principal.public_id,
+        user=call.principal.name,
+        idempotency_key=key,
+    )
+
+
+async def create_execution(call: Call, wanted: NewExecution) -> Created:
+    """Create an execution, looking at the job's last run if its policy asks for that.
+
+    Raises:
+        ProblemError: it was refused.
+    """
+    context = call.context()
+    last_run = None
+    job = (await call.node.jobs.read(call.organization, wanted.job_id, fresh=False)).state
+    if job is not None and job.definition.policies.when_failed != "new":
+        last_run = await last_run_of(call, wanted.job_id)
+    return _created(call, await call.node.executions.create(context, wanted, last_run=last_run))
+
+
+async def last_run_of(call: Call, job_id: str) -> LastRun | None:
+    """Look up how a job's last closed execution ended."""
+    await call.node.covered("jobs")
+    row = await jobs.by_id(call.node.store.pool, job_id, organizations=[call.organization])
+    if row is None or row.last_execution is None or row.last_status in (None, "pending", "running"):
+        return None
+    return LastRun(uuid=row.last_execution, failed=row.last_outcome == "error")
+
+
+def _created(call: Call, creation: Creation) -> Created:
+    if isinstance(creation, Created):
+        call.wrote(creation.records)
+        return creation
+    raise of(creation)
+
+
+async def find(call: Call, *, deleted: bool = False) -> ExecutionState:
+    """Find the execution that the path names by uuid, number or oid.
+
+    *deleted* ones are found only for auditors.
+
+    Raises:
+        ProblemError: there is none that the caller may see.
+    """
+    text = call.request.match_info["execution"]
+    try:
+        await call.node.covered("executions", call.minimum_position)
+        state = await _by_name(call, text)
+    except ProjectionLagging:
+        # By its uuid an execution is found in the log itself, however far behind the views are.
+        state = await _fold(call, text)
+        if state is None:
+            raise
+    if state is None or (state.deleted and not (deleted and call.principal.may(AUDITORS))):
+        raise not_found("execution", text[:100])
+    return state
+
+
+async def _by_name(call: Call, text: str) -> ExecutionState | None:
+    pool, organizations = call.node.store.pool, call.readable
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return await executions.by_number(pool, int(text), organizations=organizations)
+    if len(text) == OID_LENGTH:
+        return await executions.by_oid(pool, text.lower(), organizations=organizations)
+    return await executions.by_uuid(
+        pool, uuid_of(text, "execution"), organizations=organizations
+    )
+
+
+async def _fold(call: Call, text: str) -> ExecutionState | None:
+    try:
+        uuid = UUID(text)
+    except ValueError:
+        return None
+    state = (await call.node.executions.streams.refresh(execution_stream(uuid))).state
+    return state if state is not None and call.principal.acts_in(state.organization) else None
+
+
+async def read(call: Call) -> web.Response:
+    """Read one execution, now or as it was."""
+    call.only(("as_of",))
+    state = await find(call, deleted=True)
+    as_of = call.query("as_of")
+    if as_of is not None:
+        return await _read_as_of(call, state.uuid, as_of)
+    headers = etag(state)
+    if call.request.headers.get("If-None-Match") == headers["ETag"]:
+        return web.Response(status=304, headers=headers)
+    return answer(execution_view(state), headers=headers)
+
+
+async def _read_as_of(call: Call, uuid: UUID, as_of: str) -> web.Response:
+    if as_of.isascii() and as_of.isdigit():
+        position = integer(as_of, "?as_of", 0)
+    else:
+        position = await call.node.store.position_at(instant(as_of, "?as_of"))
+    past = (await call.node.executions.streams.as_of(execution_stream(uuid), position)).state
+    if past is None:
+        raise ProblemError(
+            404, "not-found", f"There was no such execution at position {position} of the log."
+        )
+    return answer(execution_view(past), headers={"Ledger-Position": str(position)})
+
+
+async def list_executions(call: Call) -> web.Response:
+    """List executions, newest first."""
+    call.only(EXECUTION_FILTERS)
+    limit = call.query_integer("limit", 50, low=1, high=call.node.settings.max_page)
+    wanted = executions.Filter(
+        job_id=call.query("job_id"),
+        statuses=call.queries("status"),
+        outcomes=call.queries("outcome"),
+        tags=call.queries("tag"),
+        labels=_labels(call),
+        user=call.query("user"),
+        trigger=call.query("trigger"),
+        created=_range(call, "created"),
+        started=_range(call, "started"),
+        ended=_range(call, "ended"),
+        include_deleted=call.query_flag("deleted") and call.principal.may(AUDITORS),
+    )
+    await call.node.covered("executions", call.minimum_position)
+    page = await executions.listing(
+        call.node.store.pool,
+        wanted,
+        organizations=call.readable,
+        after=decode_cursor(call.query("after"), "e"),
+        limit=limit,
+        with_total=call.query_flag("total"),
+    )
+    cursor = encode_cursor("e", page.next) if page.next is not None else None
+    body = ExecutionList(
+        executions=tuple(execution_view(state) for state in page.items),
+        position=page.position,
+        next=cursor,
+        total=page.total,
+    )
+    return answer(body, headers=list_headers(call, page.position, cursor))
+
+
+def list_headers(call: Call, position: int, cursor: str | None) -> dict[str, str]:
+    """Say which position a list reflects, and where its next page is (RFC 8288)."""
+    headers = {"Ledger-Position": str(position)}
+    if cursor is not None:
+        following = call.request.rel_url.update_query(after=cursor)
+        headers["Link"] = f'<{following}>; rel="next"'
+    return headers
+
+
+def _labels(call: Call) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in call.request.query.getall("label", []):
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise malformed(f"{text[:50]!r} is not of the form name=value", "?label")
+        labels[name] = value
+    return labels
+
+
+def _range(call: Call, name: str) -> tuple[datetime | None, datetime | None]:
+    return call.query_instant(f"{name}_after"), call.query_instant(f"{name}_before")
+
+
+async def list_active(call: Call) -> web.Response:
+    """List what is open, oldest first, with the time each has left."""
+    call.only(("job_id", "limit", "after"))
+    await call.node.covered("active", call.minimum_position)
+    page = await active.listing(
+        call.node.store.pool,
+        organizations=call.readable,
+        job_id=call.query("job_id"),
+        after=decode_cursor(call.query("after"), "a") or 0,
+        limit=call.query_integer("limit", 100, low=1, high=call.node.settings.max_page),
+    )
+    typical = await history.estimates(
+        call.node.store.pool, [(row.organization, row.job_id) for row in page.items]
+    )
+    now = call.node.clock()
+    cursor = encode_cursor("a", page.next) if page.next is not None else None
+    rows = tuple(
+        active_view(row, typical.get((row.organization, row.job_id)), now) for row in page.items
+    )
+    body = ActiveList(executions=rows, position=page.position, next=cursor)
+    return answer(body, headers=list_headers(call, page.position, cursor))
+
+
+async def job_history(call: Call) -> web.Response:
+    """List a job's executions, newest first; auditors see the deleted ones too."""
+    call.only(("limit", "after"))
+    await call.node.covered("history", call.minimum_position)
+    page = await history.listing(
+        call.node.store.pool,
+        call.request.match_info["job_id"],
+        organizations=call.readable,
+        include_deleted=call.principal.may(AUDITORS),
+        after=decode_cursor(call.query("after"), "h"),
+        limit=call.query_integer("limit", 50, low=1, high=call.node.settings.max_page),
+    )
+    cursor = encode_cursor("h", page.next) if page.next is not None else None
+    rows = tuple(history_view(row) for row in page.items)
+    body = HistoryList(executions=rows, position=page.position, next=cursor)
+    return answer(body, headers=list_headers(call, page.position, cursor))
+
+
+async def describe(call: Call) -> web.Response:
+    """Change an execution's words (RFC 7396)."""
+    patch = await call.body(ExecutionPatch)
+    state = await find(call)
+    command = c.Describe(
+        name=_patched(patch.name, ""),
+        description=_patched(patch.description, ""),
+        tags=_patched(patch.tags, ()),
+        labels=_merged_labels(patch.labels, state.labels),
+    )
+    return await _act(call, state, command)
+
+
+def _patched(told: Any, empty: Any) -> Any:
+    if told is UNSET:
+        return None
+    return empty if told is None else told
+
+
+def _merged_labels(told: Any, known: dict[str, str]) -> dict[str, str] | None:
+    if told is UNSET:
+        return None
+    if told is None:
+        return {}
+    merged = known | told
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+async def delete(call: Call) -> web.Response:
+    """Hide a closed execution from views; its history stays for auditors."""
+    state = await find(call)
+    outcome = await call.node.executions.act(
+        call.context(state.organization), state.uuid, c.Delete(), if_version=call.if_version
+    )
+    after = call.done(outcome)
+    return web.Response(status=204, headers=etag(after))
+
+
+async def cancel(call: Call) -> web.Response:
+    """Ask an execution to stop."""
+    post = await call.optional_body(ReasonPost)
+    return await _act(call, await find(call), c.Cancel(reason=post.reason))
+
+
+async def pause(call: Call) -> web.Response:
+    """Ask an execution to pause."""
+    post = await call.optional_body(ReasonPost)
+    return await _act(call, await find(call), c.Pause(reason=post.reason))
+
+
+async def resume(call: Call) -> web.Response:
+    """Let a paused execution go on."""
+    await call.optional_body(ReasonPost)
+    return await _act(call, await find(call), c.Resume())
+
+
+async def restart(call: Call) -> web.Response:
+    """Run a failed execution's work again, from the step where it ended."""
+    post = await call.optional_body(ExecutionPost)
+    old = await find(call)
+    old = (await call.node.executions.streams.refresh(execution_stream(old.uuid))).state or old
+    wanted = new_execution(call, old.job_id, post, idempotency_key(call))
+    if not wanted.parameters and wanted.input is None:
+        wanted = replace(wanted, parameters=old.created.parameters, input=old.created.input)
+    creation = await call.node.executions.restart(call.context(old.organization), old, wanted)
+    created = _created(call, creation)
+    headers = etag(created.state) | {"Location": f"/v1/executions/{created.state.uuid}"}
+    return answer(execution_view(created.state), status=201, headers=headers)
+
+
+async def _act(call: Call, state: ExecutionState, command: c.Command) -> web.Response:
+    outcome = await call.node.executions.act(
+        call.context(state.organization), state.uuid, command, if_version=call.if_version
+    )
+    after = call.done(outcome)
+    return answer(execution_view(after), headers=etag(after))

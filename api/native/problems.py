@@ -1,0 +1,197 @@
+"""What goes wrong on the native API, as RFC 9457 problem documents."""
+
+from typing import Any, Final, assert_never
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+
+from api.native.wire import Problem
+from ledger import rejection as r
+from ledger.handle.executions import KeyReused
+from ledger.handle.streams import StaleVersion
+
+CONTENT_TYPE: Final = "application/problem+json"
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem document; nothing was changed."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str = "",
+        *,
+        headers: dict[str, str] | None = None,
+        path: str | None = None,
+        execution: UUID | None = None,
+        job_id: str | None = None,
+        current: Any = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.headers = headers or {}
+        if retry_after_s is not None:
+            self.headers["Retry-After"] = str(max(1, round(retry_after_s)))
+        self.problem = Problem(
+            type=f"/problems/{kind}",
+            title=title,
+            status=status,
+            detail=detail,
+            path=path,
+            execution=execution,
+            job_id=job_id,
+            current=current,
+            retry_after_s=retry_after_s,
+        )
+
+
+def response(error: ProblemError, request: web.Request) -> web.Response:
+    """Render a problem as the answer to a request."""
+    problem = msgspec.structs.replace(
+        error.problem, instance=request.path, request_id=request.get("request_id", "")
+    )
+    return web.Response(
+        body=_ENCODER.encode(problem),
+        status=problem.status,
+        content_type=CONTENT_TYPE,
+        headers=error.headers,
+    )
+
+
+def malformed(detail: str, path: str | None = None) -> ProblemError:
+    """Say what is wrong with a request, and where."""
+    return ProblemError(400, "malformed-request", "The request cannot be understood.", detail, path=path)
+
+
+def not_found(kind: str, name: str) -> ProblemError:
+    """Say that there is no such thing, or none that the caller may see."""
+    return ProblemError(404, "not-found", f"There is no {kind} {name!r}.")
+
+
+def of(refusal: r.Rejection | StaleVersion | KeyReused) -> ProblemError:  # noqa: C901 - one case a refusal
+    """Say why the ledger refused."""
+    match refusal:
+        case StaleVersion():
+            return ProblemError(
+                412,
+                "stale-version",
+                "The resource has changed since you read it.",
+                f"Its version is {refusal.current} now; read it again and decide anew.",
+                current=refusal.current,
+            )
+        case KeyReused():
+            return ProblemError(
+                422,
+                "idempotency-key-reused",
+                "The idempotency key was used for a different request.",
+                "Use a new key for a new request, or repeat the old one unchanged.",
+                path="Idempotency-Key",
+            )
+        case r.JobUnknown():
+            return not_found("job", refusal.job_id)
+        case r.JobExists():
+            return ProblemError(
+                409,
+                "job-exists",
+                f"A job {refusal.job_id!r} is defined already, differently.",
+                "Use PUT or PATCH to change it.",
+                job_id=refusal.job_id,
+            )
+        case r.JobReserved():
+            return ProblemError(
+                403,
+                "job-reserved",
+                "Job ids beginning with 'sfcc-' are kept for system jobs.",
+                job_id=refusal.job_id,
+            )
+        case r.JobInvalid():
+            return ProblemError(
+                422,
+                "job-invalid",
+                f"The job {refusal.job_id!r} is not executable as it is defined.",
+                refusal.reason,
+                path=f"$.definition.{refusal.path}",
+                job_id=refusal.job_id,
+            )
+        case r.ScheduleInvalid():
+            return ProblemError(
+                422,
+                "schedule-invalid",
+                "The schedule cannot be kept.",
+                refusal.reason,
+                path=f"$.{refusal.path}",
+            )
+        case r.AlreadyRunning():
+            return ProblemError(
+                409,
+                "already-running",
+                f"The job {refusal.job_id!r} is running already and allows one execution at a time.",
+                execution=refusal.execution,
+                job_id=refusal.job_id,
+            )
+        case r.NotRestartable():
+            return ProblemError(
+                409, "not-restartable", "It cannot be run again.", refusal.reason,
+                job_id=refusal.job_id,
+            )
+        case r.RestartImpossible():
+            return ProblemError(
+                409, "restart-impossible", "Its progress no longer fits the job.", refusal.reason,
+                job_id=refusal.job_id,
+            )
+        case r.ParameterInvalid():
+            return ProblemError(
+                422,
+                "parameter-invalid",
+                f"The parameter {refusal.name!r} {refusal.reason}.",
+                path="$.parameters",
+            )
+        case r.WrongState():
+            detail = f"It is {refusal.status}" + (f": {refusal.reason}." if refusal.reason else ".")
+            return ProblemError(
+                409,
+                "wrong-state",
+                f"The execution cannot take {refusal.command!r} now.",
+                detail,
+                current=refusal.status,
+            )
+        case r.NotFinished():
+            return ProblemError(
+                409,
+                "not-finished",
+                "The execution has not ended yet.",
+                f"It is {refusal.status}; cancel it first, or wait for its end.",
+                execution=refusal.execution,
+                current=refusal.status,
+            )
+        case r.NotCancellable():
+            return ProblemError(
+                409, "not-cancellable", "The job does not allow its executions to be canceled.",
+                job_id=refusal.job_id,
+            )
+        case r.ExecutionGone():
+            return not_found("execution", str(refusal.execution))
+        case r.ReportFenced():
+            return ProblemError(
+                409,
+                "fenced",
+                "Your hold on this execution has ended; stop working on it.",
+                f"Reported under fence {refusal.presented}; the current one is {refusal.current}.",
+                current=refusal.current,
+            )
+        case r.ReportInvalid():
+            return ProblemError(
+                422,
+                "report-invalid",
+                "A report contradicts what is known.",
+                refusal.reason,
+                path=f"$.reports[{refusal.index}]",
+            )
+        case r.KeyUnknown():
+            return not_found("key", refusal.key)
+        case _:
+            assert_never(refusal)

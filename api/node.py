@@ -1,0 +1,73 @@
+"""One node: everything a process holds between the database and its ways in, put together once.
+
+Order: what is opened last is closed first; nothing is served before `open` returns.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from api.auth.authenticate import Authenticator
+from api.settings import Settings
+from ledger.clock import Clock, system_clock
+from ledger.handle.executions import Executions
+from ledger.handle.jobs import Jobs
+from ledger.handle.keys import Keys
+from ledger.store.migrate import migrate
+from ledger.store.port import AnyRecorded
+from ledger.store.postgres import PostgresStore
+from ledger.timer import Timer
+from projections import MIGRATIONS
+from projections.registry import PROJECTORS
+from projections.supervisor import Supervisor
+from projections.wait import Waits
+
+MAX_CONNECTIONS: Final = 16
+
+
+class Node:
+    """The parts of one process."""
+
+    def __init__(self, store: PostgresStore, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.store = store
+        self.jobs = Jobs(store, clock)
+        self.executions = Executions(store, self.jobs, clock)
+        self.keys = Keys(store, clock)
+        self.authenticator = Authenticator(self.keys, store.tail)
+        self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
+        self.waits = Waits(store.pool, self.projections)
+        self.timer = Timer(store, self.executions, clock)
+        self.acknowledged = 0
+        """Position of the last write that this node acknowledged."""
+
+    @classmethod
+    async def open(cls, dsn: str, settings: Settings, *, clock: Clock = system_clock) -> "Node":
+        """Migrate the database and start everything that runs by itself."""
+        await migrate(dsn, MIGRATIONS)
+        node = cls(await PostgresStore.open(dsn, max_connections=MAX_CONNECTIONS), settings, clock)
+        node.authenticator.start()
+        await node.projections.start()
+        node.timer.start()
+        return node
+
+    async def close(self) -> None:
+        """Stop everything, last started first; what was acknowledged is in the log already."""
+        await self.timer.stop()
+        await self.projections.stop()
+        await self.authenticator.stop()
+        await self.store.close()
+
+    def acknowledge(self, records: Sequence[AnyRecorded]) -> None:
+        """Remember what this node has told a caller to be done, so that its reads cover it."""
+        if records:
+            self.acknowledged = max(self.acknowledged, records[-1].position)
+
+    async def covered(self, projection: str, minimum: int = 0) -> None:
+        """Wait until a view covers this node's acknowledged writes, and *minimum*.
+
+        Raises:
+            ProjectionLagging: it does not within `settings.read_wait_s`.
+        """
+        wanted = max(self.acknowledged, minimum)
+        await self.waits.wait_for(projection, wanted, self.settings.read_wait_s)
