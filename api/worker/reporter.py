@@ -102,22 +102,25 @@ class Reporter:
         error, self._error = self._error, None
         try:
             while self._pending:
-                count = batch.length_of_next(self._pending)
-                reports = tuple(self._pending[:count])
-                del self._pending[:count]
-                await self._send(reports)
-        except HoldLost as lost:
+                await self._send_next()
+        except (HoldLost, ReportNotTaken) as failed:
             self._pending.clear()
-            error = lost
-        except ReportNotTaken as refused:
-            _log.warning("a report was not taken", problem=refused.problem.type)
-            if not _is_only_progress(reports):
-                self._pending.clear()
-                error = refused
+            error = failed
         if self._waiters:
             self._answer(error)
         else:
             self._error = error
+
+    async def _send_next(self) -> None:
+        count = batch.length_of_next(self._pending)
+        reports = tuple(self._pending[:count])
+        del self._pending[:count]
+        try:
+            await self._send(reports)
+        except ReportNotTaken as refused:
+            _log.warning("a report was not taken", problem=refused.problem.type)
+            if not _is_only_progress(reports):
+                raise
 
     def _answer(self, error: Exception | None) -> None:
         for waiter in self._waiters:

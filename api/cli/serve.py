@@ -1,0 +1,37 @@
+"""`jobledger serve`: the server, in this process."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from api.cli.connection import DEFAULT_DATA
+from api.cli.lifeline import stop_with_stdin
+
+
+@click.command(short_help="Run the server.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="TCP port."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    envvar="JOBLEDGER_DATA",
+    show_default=True,
+    help="Where the ledger keeps its files.",
+)
+@click.option("--stop-with-stdin", "lifeline", is_flag=True, hidden=True)
+def serve(*, host: str, port: int, data: Path, lifeline: bool) -> None:
+    """Run the server until it is told to stop."""
+    import uvloop  # noqa: PLC0415 - other commands start faster without
+
+    from api.server import serve as serve_api  # noqa: PLC0415 - the same
+
+    if lifeline:
+        stop_with_stdin()
+    try:
+        uvloop.run(serve_api(host=host, port=port, data=data))
+    except KeyboardInterrupt:
+        sys.exit(0)

@@ -1,0 +1,68 @@
+"""`jobledger cancel|pause|resume|restart|delete`: what is asked of one execution."""
+
+import click
+
+from api.cli import printing
+from api.cli.connection import connected, json_option
+from api.client.session import Ledger
+from api.native.wire import ExecutionView
+
+reason_option = click.option("--reason", default="", help="Goes on record.")
+
+
+def _print(view: ExecutionView, *, as_json: bool) -> None:
+    if as_json:
+        printing.print_json(view)
+        return
+    printing.console().print(
+        f"#{view.number} {printing.plain(view.job_id)} {printing.state(view.status, view.outcome)}"
+        f"  {view.uuid}"
+    )
+
+
+@click.command(short_help="Ask an execution to stop for good.")
+@click.argument("execution")
+@reason_option
+@json_option
+@connected
+async def cancel(ledger: Ledger, *, execution: str, reason: str, as_json: bool) -> None:
+    """Ask an execution to stop for good."""
+    _print(await ledger.executions.cancel(execution, reason), as_json=as_json)
+
+
+@click.command(short_help="Ask an execution to pause.")
+@click.argument("execution")
+@reason_option
+@json_option
+@connected
+async def pause(ledger: Ledger, *, execution: str, reason: str, as_json: bool) -> None:
+    """Ask an execution to pause after its current step."""
+    _print(await ledger.executions.pause(execution, reason), as_json=as_json)
+
+
+@click.command(short_help="Let a paused execution go on.")
+@click.argument("execution")
+@reason_option
+@json_option
+@connected
+async def resume(ledger: Ledger, *, execution: str, reason: str, as_json: bool) -> None:
+    """Let a paused execution go on."""
+    _print(await ledger.executions.resume(execution, reason), as_json=as_json)
+
+
+@click.command(short_help="Run a closed execution again.")
+@click.argument("execution")
+@reason_option
+@json_option
+@connected
+async def restart(ledger: Ledger, *, execution: str, reason: str, as_json: bool) -> None:
+    """Run a closed execution again, as a new one."""
+    _print(await ledger.executions.restart(execution, reason), as_json=as_json)
+
+
+@click.command(short_help="Hide a closed execution.")
+@click.argument("execution")
+@connected
+async def delete(ledger: Ledger, *, execution: str) -> None:
+    """Hide a closed execution from views; its history stays for auditors."""
+    await ledger.executions.delete(execution)
