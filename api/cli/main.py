@@ -1,11 +1,14 @@
 """The entry point: names the commands, and imports the one that is asked for."""
 
 import importlib
+import logging
 from collections.abc import Mapping
 from typing import Final
 
 import click
 from typing_extensions import override
+
+from api.cli.logs import log_to_stderr
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("api.cli.serve", "Run the server."),
@@ -55,6 +58,7 @@ class Commands(click.Group):
 @click.version_option(package_name="jobledger", prog_name="jobledger")
 def main() -> None:
     """Work with a job ledger."""
+    log_to_stderr(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def recorded(event: EventView) -> Recorded[x.ExecutionEvent]:
     )
 
 
-async def _events(ledger: Ledger, *, execution: str) -> AsyncIterator[EventView]:
+async def _events(ledger: Ledger, execution: str) -> AsyncIterator[EventView]:
     after = 0
     while True:
         page = await ledger.executions.events(execution, after=after)

@@ -1,6 +1,7 @@
 """One HTTP call: its time limit, its repeats, and the reading of its answer."""
 
 import asyncio
+import os
 import random
 from collections.abc import Mapping
 from functools import partial
@@ -179,6 +180,10 @@ class Transport:
             raise Unreachable(self.url, "no answer in time") from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise Unreachable(self.url, "this is not an http(s) address") from error
+        except aiohttp.ClientConnectorError as error:
+            number = error.os_error.errno
+            reason = os.strerror(number) if number else str(error.os_error)
+            raise Unreachable(self.url, reason) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(self.url, str(error) or type(error).__name__) from error
 

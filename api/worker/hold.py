@@ -44,7 +44,9 @@ class Hold:
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()
         self._received = self._loop.time()
-        self._given_at = lease.expires_at - timedelta(seconds=lease.lease_s)
+        # The start is on record by now, and nothing here may be told to lie before it.
+        given_at = lease.expires_at - timedelta(seconds=lease.lease_s)
+        self._given_at = max(given_at, lease.execution.modified_at)
         self._valid_until = self._received + SAFE_SHARE * lease.lease_s
         self._is_lost = False
         self._cancel = False
