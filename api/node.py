@@ -16,7 +16,7 @@ from ledger.store.migrate import migrate
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.timer import Timer
-from projections import MIGRATIONS
+from projections.port import MIGRATIONS
 from projections.registry import PROJECTORS
 from projections.supervisor import Supervisor
 from projections.wait import Waits
@@ -36,7 +36,7 @@ class Node:
         self.keys = Keys(store, clock)
         self.authenticator = Authenticator(self.keys, store.tail)
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
-        self.waits = Waits(store.pool, self.projections)
+        self.waits = Waits(store.pool, self.projections.advances)
         self.timer = Timer(store, self.executions, clock)
         self.acknowledged = 0
         """Position of the last write that this node acknowledged."""
@@ -54,6 +54,7 @@ class Node:
     async def close(self) -> None:
         """Stop everything, last started first; what was acknowledged is in the log already."""
         await self.timer.stop()
+        await self.waits.close()
         await self.projections.stop()
         await self.authenticator.stop()
         await self.store.close()

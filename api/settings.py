@@ -19,7 +19,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_url: str | None = None
     """Any PostgreSQL 14 or newer; None starts the embedded one in the data directory."""
     max_body_bytes: int = 4 * 1024 * 1024
-    max_bulk_bytes: int = 64 * 1024 * 1024
     max_json_depth: int = 64
     max_page: int = 1000
     max_long_polls: int = 2000

@@ -167,16 +167,17 @@ def decode_body(raw: bytes, kind: type[T], max_depth: int) -> T:
     if _NUL.search(raw):
         raise malformed("the character U+0000 is not allowed", "$")
     try:
-        return _decoder(kind).decode(raw)
+        decoded: T = _decoder(kind).decode(raw)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `")
         raise malformed(text, path.rstrip("`") or "$") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(f"the body is not valid JSON: {error}", "$") from None
+    return decoded
 
 
 @cache
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 

@@ -9,8 +9,10 @@ from api.native.problems import malformed
 _FORM: Final = re.compile(r"([a-z])(\d{1,19})")
 
 
-def encode_cursor(kind: str, key: int) -> str:
-    """Make the cursor that continues after *key*."""
+def encode_cursor(kind: str, key: int | None) -> str | None:
+    """Make the cursor that continues after *key*; None at the end of the list."""
+    if key is None:
+        return None
     return urlsafe_b64encode(f"{kind}{key}".encode()).decode().rstrip("=")
 
 

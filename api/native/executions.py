@@ -1,7 +1,6 @@
 """`/v1/executions` and `/v1/jobs/{job_id}/executions`: run, read, list, describe, control, delete."""
 
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
@@ -26,13 +25,14 @@ from ledger.executions import commands as c
 from ledger.executions.state import ExecutionState
 from ledger.handle.executions import Created, Creation, LastRun, NewExecution
 from ledger.ids import OID_LENGTH, execution_stream
-from projections.active import query as active
+from projections import outlook
 from projections.executions import query as executions
 from projections.history import query as history
 from projections.jobs import query as jobs
 
-MAX_IDEMPOTENCY_KEY = 255
-EXECUTION_FILTERS = (
+MAX_IDEMPOTENCY_KEY: Final = 255
+MAX_NUMBER_DIGITS: Final = 18
+EXECUTION_FILTERS: Final = (
     "job_id", "status", "outcome", "tag", "label", "user", "trigger",
     "created_after", "created_before", "started_after", "started_before",
     "ended_after", "ended_before", "deleted", "limit", "after", "total",
@@ -142,14 +142,15 @@ async def find(call: Call, *, deleted: bool = False) -> ExecutionState:
 
 
 async def _by_name(call: Call, text: str) -> ExecutionState | None:
-    pool, organizations = call.node.store.pool, call.readable
-    if text.isascii() and text.isdigit() and len(text) <= 18:
-        return await executions.by_number(pool, int(text), organizations=organizations)
-    if len(text) == OID_LENGTH:
-        return await executions.by_oid(pool, text.lower(), organizations=organizations)
-    return await executions.by_uuid(
-        pool, uuid_of(text, "execution"), organizations=organizations
-    )
+    pool = call.node.store.pool
+    named: dict[str, Any] = {"organizations": call.readable, "include_deleted": True}
+    if text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_DIGITS:
+        found = await executions.by_number(pool, int(text), **named)
+    elif len(text) == OID_LENGTH:
+        found = await executions.by_oid(pool, text.lower(), **named)
+    else:
+        found = await executions.by_uuid(pool, uuid_of(text, "execution"), **named)
+    return found.state
 
 
 async def _fold(call: Call, text: str) -> ExecutionState | None:
@@ -193,27 +194,30 @@ async def list_executions(call: Call) -> web.Response:
     limit = call.query_integer("limit", 50, low=1, high=call.node.settings.max_page)
     wanted = executions.Filter(
         job_id=call.query("job_id"),
-        statuses=call.queries("status"),
-        outcomes=call.queries("outcome"),
-        tags=call.queries("tag"),
-        labels=_labels(call),
+        statuses=call.queries("status") or None,
+        outcomes=call.queries("outcome") or None,
+        tags=call.queries("tag") or None,
+        labels=_labels(call) or None,
         user=call.query("user"),
         trigger=call.query("trigger"),
-        created=_range(call, "created"),
-        started=_range(call, "started"),
-        ended=_range(call, "ended"),
+        created_from=call.query_instant("created_after"),
+        created_before=call.query_instant("created_before"),
+        started_from=call.query_instant("started_after"),
+        started_before=call.query_instant("started_before"),
+        ended_from=call.query_instant("ended_after"),
+        ended_before=call.query_instant("ended_before"),
         include_deleted=call.query_flag("deleted") and call.principal.may(AUDITORS),
     )
     await call.node.covered("executions", call.minimum_position)
-    page = await executions.listing(
+    page = await executions.page(
         call.node.store.pool,
-        wanted,
         organizations=call.readable,
-        after=decode_cursor(call.query("after"), "e"),
+        wanted=wanted,
+        before=decode_cursor(call.query("after"), "e"),
         limit=limit,
         with_total=call.query_flag("total"),
     )
-    cursor = encode_cursor("e", page.next) if page.next is not None else None
+    cursor = encode_cursor("e", page.next_before)
     body = ExecutionList(
         executions=tuple(execution_view(state) for state in page.items),
         position=page.position,
@@ -242,30 +246,24 @@ def _labels(call: Call) -> dict[str, str]:
     return labels
 
 
-def _range(call: Call, name: str) -> tuple[datetime | None, datetime | None]:
-    return call.query_instant(f"{name}_after"), call.query_instant(f"{name}_before")
-
-
 async def list_active(call: Call) -> web.Response:
-    """List what is open, oldest first, with the time each has left."""
+    """List what is open, newest first, with the time each has left."""
     call.only(("job_id", "limit", "after"))
     await call.node.covered("active", call.minimum_position)
-    page = await active.listing(
+    page = await outlook.page(
         call.node.store.pool,
         organizations=call.readable,
+        now=call.node.clock(),
         job_id=call.query("job_id"),
-        after=decode_cursor(call.query("after"), "a") or 0,
+        before=decode_cursor(call.query("after"), "a"),
         limit=call.query_integer("limit", 100, low=1, high=call.node.settings.max_page),
     )
-    typical = await history.estimates(
-        call.node.store.pool, [(row.organization, row.job_id) for row in page.items]
+    cursor = encode_cursor("a", page.next_before)
+    body = ActiveList(
+        executions=tuple(active_view(item) for item in page.items),
+        position=page.position,
+        next=cursor,
     )
-    now = call.node.clock()
-    cursor = encode_cursor("a", page.next) if page.next is not None else None
-    rows = tuple(
-        active_view(row, typical.get((row.organization, row.job_id)), now) for row in page.items
-    )
-    body = ActiveList(executions=rows, position=page.position, next=cursor)
     return answer(body, headers=list_headers(call, page.position, cursor))
 
 
@@ -273,16 +271,16 @@ async def job_history(call: Call) -> web.Response:
     """List a job's executions, newest first; auditors see the deleted ones too."""
     call.only(("limit", "after"))
     await call.node.covered("history", call.minimum_position)
-    page = await history.listing(
+    page = await history.page(
         call.node.store.pool,
-        call.request.match_info["job_id"],
         organizations=call.readable,
-        include_deleted=call.principal.may(AUDITORS),
-        after=decode_cursor(call.query("after"), "h"),
+        job_id=call.request.match_info["job_id"],
+        before=decode_cursor(call.query("after"), "h"),
         limit=call.query_integer("limit", 50, low=1, high=call.node.settings.max_page),
     )
-    cursor = encode_cursor("h", page.next) if page.next is not None else None
-    rows = tuple(history_view(row) for row in page.items)
+    cursor = encode_cursor("h", page.next_before)
+    shows_deleted = call.principal.may(AUDITORS)
+    rows = tuple(history_view(row) for row in page.items if shows_deleted or not row.deleted)
     body = HistoryList(executions=rows, position=page.position, next=cursor)
     return answer(body, headers=list_headers(call, page.position, cursor))
 

@@ -130,8 +130,7 @@ async def _flush(
     """Write outcomes in order: all that are there, and until no more than *down_to* wait."""
     written = bytearray()
     while waiting and (len(waiting) > down_to or waiting[0].done()):
-        outcome = await waiting[0]
-        waiting.popleft()
+        outcome = await waiting.popleft()
         written += _ENCODER.encode(outcome) + b"\n"
     if written:
         await response.write(written)

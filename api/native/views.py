@@ -1,15 +1,26 @@
 """From states and rows to the native API's answers."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
-from api.native.wire import ExecutionView, JobView, KeyView, Next, StepView
+from api.native.wire import (
+    ActiveView,
+    ExecutionView,
+    HistoryView,
+    JobView,
+    KeyView,
+    Next,
+    StepView,
+)
+from ledger.events.executions import Cause, Outcome, Progress
 from ledger.executions.deadlines import next_due
-from ledger.executions.state import ExecutionState, StepState
+from ledger.executions.state import ExecutionState, Status, StepState, WaitingFor
 from ledger.ids import oid_of
 from ledger.jobs.schedule import next_due_times
 from ledger.jobs.state import JobState
 from ledger.keys.state import KeyState
+from projections.history.query import HistoryRow
+from projections.outlook import Outlook
 
 NEXT_DUE_SHOWN: Final = 3
 
@@ -99,6 +110,55 @@ def duration_ms(start: datetime | None, end: datetime | None) -> int | None:
     if start is None or end is None:
         return None
     return max(0, round((end - start).total_seconds() * 1000))
+
+
+def active_view(item: Outlook) -> ActiveView:
+    """Show an open execution in short."""
+    row = item.row
+    return ActiveView(
+        uuid=row.uuid,
+        number=row.number,
+        oid=oid_of(row.uuid),
+        job_id=row.job_id,
+        organization=row.organization,
+        status=cast(Status, row.status),
+        created_at=row.created_at,
+        waiting_for=cast(WaitingFor | None, row.waiting_for),
+        ready_at=row.ready_at,
+        started_at=row.started_at,
+        worker=row.worker,
+        attempt=row.attempt,
+        progress=Progress(
+            percent=item.percent,
+            total_items=row.total_items,
+            processed_items=row.processed_items,
+        ),
+        seconds_left=None if item.left_s is None else round(item.left_s, 1),
+        next=Next(who=row.due_who, at=row.due_at) if row.due_at and row.due_who else None,
+    )
+
+
+def history_view(row: HistoryRow) -> HistoryView:
+    """Show one line of a job's history."""
+    return HistoryView(
+        uuid=row.uuid,
+        number=row.number,
+        oid=oid_of(row.uuid),
+        job_id=row.job_id,
+        status=cast(Status, row.status),
+        created_at=row.created_at,
+        attempt=row.attempt,
+        outcome=cast(Outcome | None, row.outcome),
+        cause=cast(Cause | None, row.cause),
+        exit_code=row.exit_code,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        duration_ms=row.duration_ms,
+        is_restart=row.is_restart,
+        user=row.user,
+        trigger=row.trigger,
+        deleted=row.deleted,
+    )
 
 
 def job_view(state: JobState, now: datetime) -> JobView:

@@ -30,14 +30,6 @@ WorkerName = Annotated[str, Meta(min_length=1, max_length=200)]
 Requests: TypeAlias = tuple[Literal["cancel", "pause"], ...]
 
 
-class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request body."""
-
-
-class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An answer body."""
-
-
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong (RFC 9457)."""
 
@@ -55,7 +47,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     current: Any = None
 
 
-class JobPost(Request):
+class JobPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Define a job under the id it carries."""
 
     job_id: JobIdText
@@ -63,7 +55,7 @@ class JobPost(Request):
     schedule: Schedule | None = None
 
 
-class JobView(Answer):
+class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job as it is now."""
 
     job_id: str
@@ -81,7 +73,7 @@ class JobView(Answer):
     retired: bool = False
 
 
-class ExecutionPost(Request):
+class ExecutionPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Run a job."""
 
     parameters: Annotated[tuple[Argument, ...], Meta(max_length=200)] = ()
@@ -95,7 +87,7 @@ class ExecutionPost(Request):
     attributes: dict[str, Any] = {}
 
 
-class ExecutionPatch(Request):
+class ExecutionPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Change the words of an execution (RFC 7396); null empties a field."""
 
     name: ShortText | None | UnsetType = UNSET
@@ -104,21 +96,21 @@ class ExecutionPatch(Request):
     labels: dict[str, str | None] | None | UnsetType = UNSET
 
 
-class ReasonPost(Request):
+class ReasonPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why something is asked."""
 
     reason: Reason = ""
 
 
-class Next(Answer):
+class Next(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who must act next, by when, and what the ledger does when that passes."""
 
     who: str
     at: datetime
-    otherwise: str
+    otherwise: str = ""
 
 
-class StepView(Answer):
+class StepView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step of an execution."""
 
     index: int
@@ -144,7 +136,7 @@ class StepView(Answer):
     log: str = ""
 
 
-class ExecutionView(Answer):
+class ExecutionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An execution as it is at `position` of the log."""
 
     uuid: UUID
@@ -194,7 +186,7 @@ class ExecutionView(Answer):
     erased: bool = False
 
 
-class ActiveView(Answer):
+class ActiveView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An open execution, in short."""
 
     uuid: UUID
@@ -215,7 +207,7 @@ class ActiveView(Answer):
     next: Next | None = None
 
 
-class HistoryView(Answer):
+class HistoryView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a job's history; deleted executions are marked, for auditors."""
 
     uuid: UUID
@@ -266,7 +258,7 @@ class EventPage(Struct, frozen=True, kw_only=True):
     head: int
 
 
-class JobList(Answer):
+class JobList(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A page of jobs."""
 
     jobs: tuple[JobView, ...]
@@ -274,7 +266,7 @@ class JobList(Answer):
     next: str | None = None
 
 
-class ExecutionList(Answer):
+class ExecutionList(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A page of executions, newest first."""
 
     executions: tuple[ExecutionView, ...]
@@ -283,15 +275,15 @@ class ExecutionList(Answer):
     total: int | None = None
 
 
-class ActiveList(Answer):
-    """Open executions, oldest first."""
+class ActiveList(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Open executions, newest first."""
 
     executions: tuple[ActiveView, ...]
     position: int
     next: str | None = None
 
 
-class HistoryList(Answer):
+class HistoryList(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job's executions, newest first."""
 
     executions: tuple[HistoryView, ...]
@@ -299,7 +291,7 @@ class HistoryList(Answer):
     next: str | None = None
 
 
-class ReportsPost(Request):
+class ReportsPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Reports of one execution, taken whole or not at all.
 
     Under a lease `fence` is required; a recorder, for work run elsewhere, gives none.
@@ -310,7 +302,7 @@ class ReportsPost(Request):
     worker: Annotated[str, Meta(max_length=200)] = ""
 
 
-class ReportsTaken(Answer):
+class ReportsTaken(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The reports were taken, or were known already."""
 
     execution: UUID
@@ -321,7 +313,7 @@ class ReportsTaken(Answer):
     """What users asked of the worker meanwhile."""
 
 
-class ClaimPost(Request):
+class ClaimPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A worker asks for work it can do."""
 
     worker: WorkerName
@@ -330,7 +322,7 @@ class ClaimPost(Request):
     limit: Annotated[int, Meta(ge=1, le=50)] = 1
 
 
-class Lease(Answer):
+class Lease(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A claimed execution: whoever reports must show its fence."""
 
     lease: UUID
@@ -340,13 +332,13 @@ class Lease(Answer):
     execution: ExecutionView
 
 
-class Claimed(Answer):
+class Claimed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The work handed out; empty when there is none."""
 
     leases: tuple[Lease, ...]
 
 
-class Heartbeat(Answer):
+class Heartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The lease was renewed."""
 
     lease: UUID
@@ -354,7 +346,7 @@ class Heartbeat(Answer):
     requests: Requests = ()
 
 
-class BulkLine(Request):
+class BulkLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of `POST /v1/reports`: what to do, and to what."""
 
     op: Literal["create", "report", "cancel", "pause", "resume", "delete"]
@@ -370,7 +362,7 @@ class BulkLine(Request):
     reason: Reason = ""
 
 
-class BulkOutcome(Answer):
+class BulkOutcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one line; `line` counts from 1."""
 
     line: int
@@ -381,7 +373,7 @@ class BulkOutcome(Answer):
     problem: Problem | None = None
 
 
-class KeyPost(Request):
+class KeyPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Make an access key."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -394,7 +386,7 @@ class KeyPost(Request):
     """Client id or user name; made up when empty."""
 
 
-class KeyView(Answer):
+class KeyView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An access key, without its secret."""
 
     uuid: UUID
@@ -406,20 +398,20 @@ class KeyView(Answer):
     revoked_at: datetime | None = None
 
 
-class KeyMade(Answer):
+class KeyMade(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A new key; the secret is shown this once."""
 
     key: KeyView
     secret: str
 
 
-class KeyList(Answer):
+class KeyList(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All keys."""
 
     keys: tuple[KeyView, ...]
 
 
-class QuarantineView(Answer):
+class QuarantineView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A stream that a projection could not take in."""
 
     stream: str
@@ -428,7 +420,7 @@ class QuarantineView(Answer):
     error: str
 
 
-class ProjectionView(Answer):
+class ProjectionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far a projection has come."""
 
     name: str
@@ -441,7 +433,7 @@ class ProjectionView(Answer):
     quarantine: tuple[QuarantineView, ...] = ()
 
 
-class ProjectionList(Answer):
+class ProjectionList(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All projections."""
 
     projections: tuple[ProjectionView, ...]

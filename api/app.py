@@ -1,0 +1,78 @@
+"""The web application, put together from a node: routes, what surrounds them, and how it ends."""
+
+import json
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from api.metrics import METRICS, Metrics
+from api.middleware.errors import errors
+from api.middleware.limits import RateLimit
+from api.middleware.requests import requests
+from api.native import health
+from api.native.call import NODE, Call
+from api.native.events import LONG_POLLS, LongPolls
+from api.native.problems import ProblemError
+from api.native.work import HANDING_OUT, HandingOut
+from api.node import Node
+from api.openapi import DESCRIPTION, describe
+from api.route import Route
+from api.routes import OPEN_ROUTES, ROUTES
+
+RATE_LIMIT: Final = web.AppKey("rate-limit", RateLimit)
+MAX_HEADER_BYTES: Final = 16 * 1024
+
+
+def build_app(node: Node) -> web.Application:
+    """Put the application together; the caller opens and closes the node."""
+    app = web.Application(
+        middlewares=(requests, errors), client_max_size=node.settings.max_body_bytes
+    )
+    app[NODE] = node
+    app[METRICS] = Metrics()
+    app[LONG_POLLS] = LongPolls()
+    app[HANDING_OUT] = HandingOut()
+    app[DESCRIPTION] = json.dumps(describe(ROUTES)).encode()
+    if node.settings.rate_limit_per_minute:
+        app[RATE_LIMIT] = RateLimit(node.settings.rate_limit_per_minute)
+    for open_route in OPEN_ROUTES:
+        app.router.add_get(open_route.path, open_route.handler)
+    app.router.add_get("/metrics", health.metrics)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, _guarded(route))
+    return app
+
+
+def _guarded(route: Route) -> Handler:
+    """Let only those through whom the route admits, and hand them on as a `Call`."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        node = request.app[NODE]
+        principal = await node.authenticator.principal(request)
+        if principal is None:
+            raise ProblemError(
+                401, "unauthorized", "Show a valid key.",
+                "As `Authorization: Bearer …`, `X-Api-Key: …`, or HTTP Basic.",
+                headers={"WWW-Authenticate": 'Bearer realm="jobledger"'},
+            )
+        if not principal.may(route.roles):
+            raise ProblemError(
+                403, "forbidden", "Your key may not do this.",
+                f"It takes one of the roles {', '.join(sorted(route.roles))}.",
+            )
+        limit = request.app.get(RATE_LIMIT)
+        if limit is None:
+            return await route.handler(Call(request, node, principal))
+        allowance = limit.take(principal.key)
+        if allowance.retry_after_s is not None:
+            raise ProblemError(
+                429, "too-many-requests", "You have made too many requests.",
+                headers=allowance.headers,
+            )
+        response = await route.handler(Call(request, node, principal))
+        if not response.prepared:
+            response.headers.update(allowance.headers)
+        return response
+
+    return handle

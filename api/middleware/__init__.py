@@ -1,0 +1,1 @@
+"""What happens around every handler, outermost first: request id and log, errors, limits, caller."""

@@ -1,0 +1,132 @@
+"""OpenAPI 3.1, made from the routes and the msgspec types they declare; and a page to read it."""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from api.native.wire import Problem
+from api.route import Route
+
+DESCRIPTION: Final = web.AppKey("openapi", bytes)
+_PAGE: Final = Path(__file__).parent / "docs" / "index.html"
+_PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
+_ERRORS: Final = {
+    "400": "The request cannot be understood; `path` says where.",
+    "401": "No valid key was shown.",
+    "403": "The key may not do this.",
+    "404": "There is no such thing, or none that the key may see.",
+    "409": "The state of things forbids it.",
+    "412": "The resource has changed since it was read.",
+    "422": "Understood, but not possible; `path` says why not.",
+    "429": "Too many requests; `Retry-After` says when.",
+    "503": "Not now; `Retry-After` says when.",
+}
+
+
+def describe(routes: Sequence[Route]) -> dict[str, Any]:
+    """Build the description of the native API."""
+    types = [t for r in routes for t in (r.body, r.answer) if t is not None] + [Problem]
+    unique = list(dict.fromkeys(types))
+    schemas, components = msgspec.json.schema_components(
+        unique, ref_template="#/components/schemas/{name}"
+    )
+    schema_of = dict(zip(unique, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Job ledger",
+            "version": version("jobledger"),
+            "description": "Runs and records jobs; every state change is an immutable event.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"apiKey": []}, {"basic": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+                "basic": {"type": "http", "scheme": "basic"},
+            },
+            "responses": {
+                "Problem": {
+                    "description": "What went wrong (RFC 9457).",
+                    "content": {"application/problem+json": {"schema": schema_of[Problem]}},
+                }
+            },
+        },
+    }
+
+
+def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": route.summary}
+    if route.answer is not None:
+        success["content"] = {route.answer_type: {"schema": schema_of[route.answer]}}
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "description": f"Roles: {', '.join(sorted(route.roles))}.",
+        "operationId": f"{route.method.lower()}{re.sub(r'[^a-z0-9]+', '_', route.path)}".rstrip("_"),
+        "tags": [route.tag],
+        "parameters": _parameters(route),
+        "responses": {
+            str(route.status): success,
+            **{code: {"$ref": "#/components/responses/Problem"} for code in _ERRORS},
+        },
+    }
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": route.body_required,
+            "content": {route.body_type: {"schema": schema_of[route.body]}},
+        }
+    return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PATH_PARAMETER.findall(route.path)
+    ]
+    in_query = [
+        {
+            "name": query.name,
+            "in": "query",
+            "description": query.description,
+            "schema": (
+                {"type": "array", "items": {"type": query.type}}
+                if query.repeated
+                else {"type": query.type}
+            ),
+        }
+        for query in route.query
+    ]
+    in_header = [
+        {"name": name, "in": "header", "schema": {"type": "string"}} for name in route.headers
+    ]
+    return [*in_path, *in_query, *in_header]
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """Give the description."""
+    return web.Response(body=request.app[DESCRIPTION], content_type="application/json")
+
+
+async def docs(_request: web.Request) -> web.Response:
+    """Give the page that shows the description; it loads nothing from elsewhere."""
+    return web.Response(
+        body=_PAGE.read_bytes(),
+        content_type="text/html",
+        charset="utf-8",
+        headers={
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+            "script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"
+        },
+    )

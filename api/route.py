@@ -1,0 +1,51 @@
+"""What a route declares about itself: who may call it, what it takes and gives."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from aiohttp import web
+from msgspec import Struct
+
+from api.native.call import Call
+from ledger.events.keys import Role
+
+CallHandler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
+OpenHandler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """A query parameter, for the description."""
+
+    name: str
+    description: str
+    type: str = "string"
+    repeated: bool = False
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One operation of the native API."""
+
+    method: str
+    path: str
+    handler: CallHandler
+    roles: frozenset[Role]
+    """Who may call it; nobody else learns more than that."""
+    summary: str
+    tag: str
+    body: Any = None
+    body_type: str = "application/json"
+    body_required: bool = True
+    answer: Any = None
+    answer_type: str = "application/json"
+    status: int = 200
+    query: tuple[Query, ...] = ()
+    headers: tuple[str, ...] = ()
+    """Request headers that mean something here."""
+
+
+class OpenRoute(Struct, frozen=True, kw_only=True):
+    """A path that anybody may read."""
+
+    path: str
+    handler: OpenHandler
+    summary: str

@@ -1,0 +1,91 @@
+"""One server process from start to stop: database, node, application, signals.
+
+A second process may use the same data directory or the same database. SIGTERM and SIGINT stop it in
+order: no new connections, running requests get a grace, what waits is written, the database last.
+"""
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from api.app import MAX_HEADER_BYTES, build_app
+from api.auth.credentials import ensure_credentials
+from api.log import configure_logging
+from api.node import Node
+from api.settings import Settings, from_environment
+from ledger.store.embedded import EmbeddedPostgres
+
+BACKLOG: Final = 1024
+_log = structlog.get_logger(__name__)
+
+
+async def serve(*, host: str | None = None, port: int | None = None, data: Path | None = None) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        ValueError: a setting cannot be used; the message names it.
+        EmbeddedPostgresError: the embedded database cannot start; the message says what to do.
+    """
+    settings = from_environment(host=host, port=port, data=data)
+    configure_logging(settings.log_format, settings.log_level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        prepare_directory(settings.data)
+        dsn = settings.database_url or await _embedded(settings, stack)
+        node = await Node.open(dsn, settings)
+        stack.push_async_callback(node.close)
+        await _listen(node, settings, stack)
+        await stop.wait()
+        _log.info("stopping")
+
+
+def prepare_directory(data: Path) -> None:
+    """Make the data directory, for its owner only.
+
+    Raises:
+        ValueError: it cannot be made or written.
+    """
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the data directory {data} cannot be made: {error.strerror}"
+        raise ValueError(message) from error
+
+
+async def _embedded(settings: Settings, stack: contextlib.AsyncExitStack) -> str:
+    postgres = EmbeddedPostgres(settings.data / "postgres")
+    dsn = await postgres.start()
+    stack.push_async_callback(postgres.stop)
+    return dsn
+
+
+async def _listen(node: Node, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
+    app = build_app(node)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=settings.shutdown_grace_s,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        keepalive_timeout=75,
+        handler_cancellation=True,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(
+        runner, settings.host, settings.port, backlog=BACKLOG, reuse_address=True
+    )
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    url = f"http://{host}:{port}"
+    await ensure_credentials(settings.data, url, node.keys)
+    _log.info("serving", url=url, data=str(settings.data))
