@@ -1,0 +1,88 @@
+"""Writes the active view."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ledger.events import executions as x
+from ledger.executions.deadlines import next_due
+from ledger.store.port import AnyRecorded
+from ledger.store.queries import load
+from projections.encoded import array, bigint, encode, text
+from projections.fold import LIFE_TYPES, Change, fold_executions
+from projections.port import Connection
+
+_SQL_FOLDER: Final = Path(__file__).parent / "sql"
+_WRITE: Final = load(_SQL_FOLDER / "write.sql")
+
+
+class ActiveProjector:
+    """Keeps one row an open execution."""
+
+    name: Final = "active"
+    version: Final = 1
+    interests: Final = LIFE_TYPES | {"execution.progressed"}
+    schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
+
+    async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
+        """See `projections.port.Projector`."""
+        changes = await fold_executions(
+            connection, batch, _WRITE["load"], outlined=True, drops_closed=True
+        )
+        gone = [change.uuid for change in changes if change.old and not _is_kept(change)]
+        if gone:
+            await connection.execute(_WRITE["delete"], gone)
+        rows = [_row(change) for change in changes if _is_kept(change)]
+        if rows:
+            await connection.execute(_WRITE["upsert"], *zip(*rows, strict=True))
+
+
+def _is_kept(change: Change) -> bool:
+    return change.new.is_open and not change.new.erased
+
+
+def _step_types(change: Change) -> str | None:
+    first = change.facts[0].event
+    if not isinstance(first, x.ExecutionCreated):
+        return None
+    needed = {step.step_type_id for step in first.steps if step.index >= first.first_step}
+    return array(sorted(text(step_type) for step_type in needed))
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    state = change.new
+    policies = state.policies
+    due = next_due(state)
+    free = state.status in {"pending", "running"} and not state.is_owned
+    started = state.started_at is not None
+    queues = policies.when_running == "queue"
+    return (
+        state.uuid,
+        state.number,
+        state.organization,
+        text(state.job_id),
+        state.status,
+        state.waiting_for,
+        state.ready_at,
+        policies.priority,
+        policies.when_running,
+        text(state.worker),
+        _step_types(change),
+        state.progress.percent,
+        bigint(state.progress.total_items),
+        bigint(state.progress.processed_items),
+        state.attempt,
+        state.created_at,
+        state.started_at,
+        due.at if due else None,
+        due.who if due else None,
+        free and state.waiting_for == "worker",
+        free and state.waiting_for == "time",
+        # One that started has the slot already, also when its worker was lost.
+        text(state.job_id) if queues and not started else "",
+        queues and started,
+        state.created_position,
+        state.position,
+        state.version,
+        encode(state),
+    )

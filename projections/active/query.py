@@ -1,0 +1,127 @@
+"""Reads the active view; see `projections.executions.query` for what all queries have in common.
+
+The time left of an execution comes from its job's history: see `projections.outlook`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from ledger.store.queries import load
+from projections.active.projector import ActiveProjector
+from projections.encoded import text
+from projections.port import Pool, Reader
+from projections.reading import listing, reading
+
+_SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
+_NAME: Final = ActiveProjector.name
+_VERSION: Final = ActiveProjector.version
+
+
+class ActiveRow(Struct, frozen=True, kw_only=True):
+    """An open execution."""
+
+    uuid: UUID
+    number: int
+    organization: str
+    job_id: str
+    status: str
+    waiting_for: str | None
+    ready_at: datetime | None
+    priority: int
+    when_running: str
+    worker: str
+    step_types: tuple[str, ...]
+    """All that its plan needs, sorted."""
+    percent: float | None
+    total_items: int | None
+    processed_items: int | None
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    due_at: datetime | None
+    """When the ledger itself acts, if nobody did before."""
+    due_who: str | None
+    """Who must act until then: worker, ledger, user or upstream."""
+    created_position: int
+
+
+class ActivePage(Struct, frozen=True, kw_only=True):
+    """A page of open executions, newest first."""
+
+    position: int
+    """The rows reflect the log up to here."""
+    items: tuple[ActiveRow, ...]
+    next_before: int | None
+    """What to ask for next as `before`; None at the end."""
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """An execution that a worker may try to claim. The append decides; this is a hint."""
+
+    uuid: UUID
+    number: int
+    organization: str
+    job_id: str
+    priority: int
+    version: int
+    """Of the last event the view followed; the stream may be further."""
+
+
+async def page(
+    pool: Pool,
+    *,
+    organizations: Sequence[str] | None,
+    job_id: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> ActivePage:
+    """List open executions, newest first."""
+    single = organizations[0] if organizations and len(organizations) == 1 else None
+    several = None if single is not None else organizations
+    async with listing(pool, _NAME, _VERSION) as connection:
+        rows = await connection.fetch(_SQL["page"], single, several, job_id, before, limit + 1)
+    found = sorted(
+        (row for row in rows if row["uuid"] is not None), key=lambda row: -row["created_position"]
+    )
+    items = tuple(_active_row(row) for row in found[:limit])
+    return ActivePage(
+        position=rows[0]["reflects"] if rows else 0,
+        items=items,
+        next_before=items[-1].created_position if len(found) > limit and items else None,
+    )
+
+
+def _active_row(row: Any) -> ActiveRow:
+    values = {name: row[name] for name in ActiveRow.__struct_fields__}
+    return ActiveRow(**{**values, "step_types": tuple(values["step_types"])})
+
+
+async def counts(reader: Reader, *, organizations: Sequence[str] | None) -> dict[str, int]:
+    """Count open executions by status; a status without any is absent."""
+    async with reading(reader, _NAME, _VERSION):
+        rows = await reader.fetch(_SQL["counts"], organizations)
+    return {row["status"]: row["executions"] for row in rows}
+
+
+async def candidates(
+    pool: Pool,
+    *,
+    organizations: Sequence[str] | None,
+    step_types: Sequence[str],
+    now: datetime,
+    limit: int = 10,
+) -> list[Candidate]:
+    """List what a worker that offers *step_types* may try to claim, best first.
+
+    Order: by priority, highest first, then by number. Of executions that queue for the same job's
+    slot the first one is given, and none while another one has the slot.
+    """
+    offered = [text(step_type) for step_type in step_types]
+    async with listing(pool, _NAME, _VERSION) as connection:
+        rows = await connection.fetch(_SQL["candidates"], organizations, offered, now, limit)
+    return [Candidate(**dict(row)) for row in rows]

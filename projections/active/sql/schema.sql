@@ -1,0 +1,40 @@
+-- One row an open execution. Filled by projector.py; `state` is an outline.
+
+create table active (
+    uuid uuid primary key,
+    number bigint not null,
+    organization text collate "C" not null,
+    job_id text collate "C" not null,
+    status text collate "C" not null,
+    waiting_for text collate "C",
+    ready_at timestamptz,
+    priority smallint not null,
+    when_running text collate "C" not null,
+    worker text not null,
+    step_types text[] collate "C" not null,  -- distinct and sorted; a worker must offer all of them
+    percent double precision,
+    total_items bigint,
+    processed_items bigint,
+    attempt integer not null,
+    created_at timestamptz not null,
+    started_at timestamptz,
+    due_at timestamptz,
+    due_who text,
+    claimable boolean not null,              -- a worker may take it now
+    timed boolean not null,                  -- a worker may take it from ready_at on
+    queue_job text collate "C" not null,     -- the job whose slot it needs to start; else empty
+    holds_slot boolean not null,             -- it started, and has its job's slot until it closes
+    created_position bigint not null,
+    position bigint not null,
+    version integer not null,
+    state bytea not null
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+create index active_newest on active (created_position);
+create index active_by_organization on active (organization, created_position);
+create index active_by_job on active (organization, job_id, created_position);
+-- Workers look for the best of each kind: all rows of one kind need the same from a worker.
+create index active_claimable
+    on active (organization, queue_job, step_types, priority desc, number) where claimable;
+create index active_timed on active (ready_at) where timed;
+create index active_slots on active (organization, job_id) where holds_slot;

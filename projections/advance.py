@@ -1,0 +1,78 @@
+"""What this process knows of the live checkpoints, and who waits for them."""
+
+import asyncio
+import heapq
+import itertools
+from collections import defaultdict
+from contextlib import suppress
+
+
+class Advances:
+    """Positions of live projections, told by the runners of this process or by a poll.
+
+    Order: a position told is a position committed; readers that are woken see its rows.
+    """
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+        self._owned: set[str] = set()
+        self._waiting: defaultdict[str, list[tuple[int, int, asyncio.Future[None]]]] = defaultdict(
+            list
+        )
+        self._order = itertools.count()
+
+    def position(self, name: str) -> int:
+        """Give the highest position known; 0 when nothing is."""
+        return self._positions.get(name, 0)
+
+    def is_owned(self, name: str) -> bool:
+        """Whether a runner of this process tells of every advance."""
+        return name in self._owned
+
+    def own(self, name: str, position: int) -> None:
+        """A runner of this process begins; what was known before may have been lost in a crash."""
+        self._owned.add(name)
+        self._positions[name] = position
+        self.tell(name, position)
+
+    def disown(self, name: str) -> None:
+        """The runner ended; waiters have to poll."""
+        self._owned.discard(name)
+
+    def tell(self, name: str, position: int) -> None:
+        """Learn that everything up to *position* is in the view, and wake who waits for it."""
+        if position > self._positions.get(name, 0):
+            self._positions[name] = position
+        waiting = self._waiting.get(name)
+        while waiting and waiting[0][0] <= position:
+            _, _, future = heapq.heappop(waiting)
+            if not future.done():
+                future.set_result(None)
+
+    def waited_for(self) -> set[str]:
+        """Name the projections that somebody waits for."""
+        found: set[str] = set()
+        for name, waiting in self._waiting.items():
+            # Those that gave up stay in the heap until they come to its top.
+            while waiting and waiting[0][2].done():
+                heapq.heappop(waiting)
+            if waiting:
+                found.add(name)
+        return found
+
+    async def wait(self, name: str, position: int, timeout_s: float) -> bool:
+        """Wait until a position is reached; False at the timeout.
+
+        Units: *timeout_s* in seconds.
+        """
+        if self.position(name) >= position:
+            return True
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting[name], (position, next(self._order), future))
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await future
+        finally:
+            future.cancel()
+        return self.position(name) >= position

@@ -1,0 +1,98 @@
+"""Reads the history view; see `projections.executions.query` for what all queries have in common."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from ledger.store.queries import load
+from projections.history.projector import HistoryProjector
+from projections.port import Pool, Reader
+from projections.reading import listing, reading
+
+_SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
+_NAME: Final = HistoryProjector.name
+_VERSION: Final = HistoryProjector.version
+
+
+class HistoryRow(Struct, frozen=True, kw_only=True):
+    """One execution in its job's history."""
+
+    uuid: UUID
+    number: int
+    organization: str
+    job_id: str
+    """Empty when the execution was erased."""
+    status: str
+    outcome: str | None
+    cause: str | None
+    exit_code: str
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_ms: int | None
+    is_restart: bool
+    user: str
+    trigger: str
+    deleted_at: datetime | None
+    """When it was hidden from the other views."""
+    deleted_by: str | None
+    erased: bool
+    created_position: int
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the other views hide it."""
+        return self.deleted_at is not None
+
+
+class HistoryPage(Struct, frozen=True, kw_only=True):
+    """A page of history, newest first."""
+
+    position: int
+    """The rows reflect the log up to here."""
+    items: tuple[HistoryRow, ...]
+    next_before: int | None
+    """What to ask for next as `before`; None at the end."""
+
+
+async def page(
+    pool: Pool,
+    *,
+    organizations: Sequence[str] | None,
+    job_id: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> HistoryPage:
+    """List a job's executions, newest first, deleted ones included."""
+    single = organizations[0] if organizations and len(organizations) == 1 else None
+    several = None if single is not None else organizations
+    async with listing(pool, _NAME, _VERSION) as connection:
+        rows = await connection.fetch(_SQL["page"], single, several, job_id, before, limit + 1)
+    found = sorted(
+        (row for row in rows if row["uuid"] is not None), key=lambda row: -row["created_position"]
+    )
+    items = tuple(_history_row(row) for row in found[:limit])
+    return HistoryPage(
+        position=rows[0]["reflects"] if rows else 0,
+        items=items,
+        next_before=items[-1].created_position if len(found) > limit and items else None,
+    )
+
+
+def _history_row(row: Any) -> HistoryRow:
+    return HistoryRow(**{name: row[name] for name in HistoryRow.__struct_fields__})
+
+
+async def estimate(reader: Reader, organization: str, job_ids: Sequence[str]) -> dict[str, float]:
+    """Tell how long jobs typically take: the median of the last 20 executions that ended ok.
+
+    Units: milliseconds, from first start to end. A job without such an execution is absent.
+    """
+    async with reading(reader, _NAME, _VERSION):
+        rows = await reader.fetch(_SQL["estimate"], organization, list(job_ids))
+    return {row["job_id"]: row["typical_ms"] for row in rows}

@@ -1,0 +1,1 @@
+"""The keys view: access keys, for authentication and for their administrators."""

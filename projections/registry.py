@@ -1,0 +1,23 @@
+"""The projectors that a process runs."""
+
+from typing import Final
+
+from projections.active.projector import ActiveProjector
+from projections.executions.projector import ExecutionsProjector
+from projections.history.projector import HistoryProjector
+from projections.jobs.projector import JobsProjector
+from projections.keys.projector import KeysProjector
+from projections.port import Projector
+
+PROJECTORS: Final[tuple[Projector, ...]] = (
+    ExecutionsProjector(),
+    ActiveProjector(),
+    JobsProjector(),
+    HistoryProjector(),
+    KeysProjector(),
+)
+
+
+def projector(name: str) -> Projector | None:
+    """Give the projector of a name, if there is one."""
+    return next((found for found in PROJECTORS if found.name == name), None)

@@ -1,0 +1,151 @@
+"""Fold the log again beside a live view, and compare the two row by row at one position.
+
+The second fold is a generation of its own (`verify`), with its own schema, checkpoint and quarantine,
+and goes away afterwards. The last stretch is folded inside the transaction whose snapshot shows the
+live rows, so both sides are at the same position while the live one goes on unhindered.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from ledger.errors import ProjectionLagging
+from ledger.ids import new_uuid
+from ledger.store.tail import Tail
+from projections import checkpoint as checkpoints
+from projections.checkpoint import SQL, Checkpoint
+from projections.port import Connection, Pool, Projector, schema_of
+from projections.runner import BATCH_EVENTS, Runner
+
+_LEASE_S: Final = 60.0
+_COMPARE_TIMEOUT_S: Final = 600.0
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """A row that is not what the log says."""
+
+    table: str
+    key: dict[str, Any]
+    """Its primary key."""
+    kind: str
+    """`missing` from the live view, `surplus` in it, or `different`."""
+
+
+class Verified(Struct, frozen=True, kw_only=True):
+    """What a verification found."""
+
+    name: str
+    position: int
+    """Both sides reflected the log up to here."""
+    differences: tuple[Difference, ...]
+    """At most the limit asked for, for each table."""
+    quarantined: tuple[str, ...]
+    """Streams set aside in the live view, which explain differences of theirs."""
+    unreadable: tuple[str, ...]
+    """Streams that could not be folded now."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the view is exactly what the log says."""
+        return not self.differences and not self.quarantined and not self.unreadable
+
+
+async def verify(pool: Pool, tail: Tail, projector: Projector, *, limit: int = 100) -> Verified:
+    """Compare a live view with a fresh fold of the log.
+
+    Raises:
+        ProjectionLagging: another verification runs, or the live view is of another version.
+        StoreUnavailable: the database cannot be reached.
+    """
+    live = await checkpoints.read_one(pool, projector.name)
+    if live.version != projector.version:
+        raise ProjectionLagging(projector.name, live.position, live.position)
+    async with _scratch(pool, projector, live.position) as scratch:
+        runner = Runner(projector, scratch, pool=pool, tail=tail, lease_s=_LEASE_S)
+        while True:
+            live = await checkpoints.read_one(pool, projector.name)
+            while runner.position < live.position:
+                await runner.step(until=live.position)
+            found = await _compare(pool, tail, projector, runner, limit)
+            if found is not None:
+                return found
+
+
+@asynccontextmanager
+async def _scratch(pool: Pool, projector: Projector, wanted: int) -> AsyncIterator[Checkpoint]:
+    name = projector.name
+    owner = str(new_uuid())
+    await checkpoints.create(pool, projector, "verify")
+    async with pool.acquire() as connection, connection.transaction():
+        epoch = await connection.fetchval(SQL["take"], name, "verify", owner, _LEASE_S)
+        if epoch is None:
+            raise ProjectionLagging(name, wanted, 0)
+        await checkpoints.restart(connection, projector, "verify")
+        await connection.fetchval(SQL["take"], name, "verify", owner, _LEASE_S)
+    scratch = await checkpoints.read_one(pool, name, "verify")
+    try:
+        yield scratch
+    finally:
+        await asyncio.shield(_drop(pool, scratch))
+
+
+async def _drop(pool: Pool, scratch: Checkpoint) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        if (
+            await connection.execute(SQL["delete"], scratch.name, scratch.generation, scratch.epoch)
+            == "DELETE 1"
+        ):
+            await connection.execute(SQL["drop_schema"], scratch.schema)
+
+
+async def _compare(
+    pool: Pool, tail: Tail, projector: Projector, runner: Runner, limit: int
+) -> Verified | None:
+    """Compare in one snapshot; None when the live view went too far ahead meanwhile."""
+    name, schema = projector.name, schema_of(projector.name, "live")
+    async with pool.acquire() as connection:
+        transaction = connection.transaction(isolation="repeatable_read")
+        await transaction.start()
+        try:
+            live = await checkpoints.read_one(connection, name)
+            rest = []
+            if live.position < runner.position:
+                return None
+            if live.position > runner.position:
+                rest = await tail.read(runner.position, BATCH_EVENTS)
+                if not rest or rest[-1].position < live.position:
+                    return None
+                rest = [event for event in rest if event.position <= live.position]
+            if rest:
+                await runner.apply_last(connection, rest)
+            parked = await checkpoints.parked(connection, name, "live")
+            unreadable = await checkpoints.parked(connection, name, "verify")
+            differences = await _differences(connection, schema, runner.checkpoint.schema, limit)
+        finally:
+            # The last stretch was only for the comparison.
+            await transaction.rollback()
+        if (await checkpoints.read_one(connection, name)).epoch != live.epoch:
+            return None  # a swap may have come between the snapshot and the live tables
+    return Verified(
+        name=name,
+        position=live.position,
+        differences=differences,
+        quarantined=tuple(sorted(parked)),
+        unreadable=tuple(sorted(unreadable)),
+    )
+
+
+async def _differences(
+    connection: Connection, live: str, scratch: str, limit: int
+) -> tuple[Difference, ...]:
+    rows = await connection.fetch(
+        SQL["differences"], live, scratch, limit, timeout=_COMPARE_TIMEOUT_S
+    )
+    return tuple(
+        Difference(table=row["table_name"], key=msgspec.json.decode(row["key"]), kind=row["kind"])
+        for row in rows
+    )
