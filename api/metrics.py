@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 from api.node import Node
+from projections.status import status
 
 
 class Metrics:
@@ -55,9 +56,10 @@ class Metrics:
         self.head.set(head)
         self.waiting.set(node.store.appender.waiting)
         self.batches.set(node.store.appender.batches)
-        for status in await node.projection_views(head):
-            self.lag.labels(status.name).set(status.lag)
-            self.quarantined.labels(status.name).set(len(status.quarantine))
+        for live in await status(node.store.pool, head):
+            if live.generation == "live":
+                self.lag.labels(live.name).set(live.lag)
+                self.quarantined.labels(live.name).set(live.quarantined)
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_1_0_0
 
 

@@ -39,12 +39,19 @@ _EXECUTION_QUERY = (
 )
 
 
+_JOB_QUERY = (
+    Query(name="type", description="Only of this type."),
+    Query(name="tag", description="Only with one of these tags.", repeated=True),
+    *_PAGE,
+)
+
+
 def _jobs() -> tuple[Route, ...]:
     one = "/v1/jobs/{job_id}"
     common: dict[str, Any] = {"tag": "jobs"}
     return (
         Route(method="GET", path="/v1/jobs", handler=jobs.list_jobs, roles=READERS,
-              summary="List jobs", answer=w.JobList, query=_PAGE, headers=_MIN, **common),
+              summary="List jobs", answer=w.JobList, query=_JOB_QUERY, headers=_MIN, **common),
         Route(method="POST", path="/v1/jobs", handler=jobs.define, roles=OPERATORS, status=201,
               summary="Define a job", body=w.JobPost, answer=w.JobView, **common),
         Route(method="GET", path=one, handler=jobs.read, roles=READERS,
@@ -149,7 +156,7 @@ def _audit() -> tuple[Route, ...]:
               roles=ADMINS, summary="Rebuild a view beside the live one", tag="operation",
               status=202),
         Route(method="GET", path="/v1/keys", handler=admin.list_keys, roles=ADMINS,
-              summary="List access keys", tag="operation", answer=w.KeyList),
+              summary="List access keys", tag="operation", answer=w.KeyList, query=_PAGE),
         Route(method="POST", path="/v1/keys", handler=admin.make_key, roles=ADMINS,
               summary="Make an access key", tag="operation", body=w.KeyPost,
               answer=w.KeyMade, status=201),

@@ -1,51 +1,102 @@
 """`/v1/projections` and `/v1/keys`: what operators look after."""
 
+from typing import cast
+
 from aiohttp import web
 
 from api.auth.principal import ALL
 from api.native.call import Call, answer, uuid_of
+from api.native.cursor import decode_cursor, encode_cursor
+from api.native.executions import list_headers
 from api.native.problems import ProblemError, not_found
 from api.native.views import key_view
-from api.native.wire import KeyList, KeyMade, KeyPost, KeyView, ProjectionList
+from api.native.wire import (
+    KeyList,
+    KeyMade,
+    KeyPost,
+    KeyView,
+    ProjectionList,
+    ProjectionView,
+    QuarantineView,
+    RebuildStarted,
+)
+from ledger.events.keys import Role
 from projections.keys import query as keys
+from projections.quarantine import quarantined
+from projections.rebuild import request_rebuild
+from projections.registry import projector
+from projections.status import status
 
 
 async def list_projections(call: Call) -> web.Response:
     """Show how far every projection has come, and what it could not take in."""
-    head = call.node.store.tail.head
-    statuses = await call.node.projection_views(head)
-    return answer(ProjectionList(projections=statuses, head=head))
+    node = call.node
+    head = node.store.tail.head
+    statuses = await status(node.store.pool, head)
+    rebuilding = {s.name: s.position for s in statuses if s.generation == "rebuild"}
+    parked = await quarantined(node.store.pool)
+    views = tuple(
+        ProjectionView(
+            name=live.name,
+            version=live.version,
+            position=live.position,
+            lag=live.lag,
+            state=live.state,
+            owner=live.owner or "",
+            error=live.error or "",
+            rebuilding_at=rebuilding.get(live.name),
+            quarantine=tuple(
+                QuarantineView(
+                    stream=row.stream,
+                    from_position=row.from_position,
+                    attempts=row.attempts,
+                    error=row.error or "",
+                )
+                for row in parked
+                if row.name == live.name and row.generation == "live"
+            ),
+        )
+        for live in statuses
+        if live.generation == "live"
+    )
+    return answer(ProjectionList(projections=views, head=head))
 
 
 async def rebuild(call: Call) -> web.Response:
     """Build a projection anew beside the live one, which serves until the swap."""
     name = call.request.match_info["name"]
-    if name not in call.node.projection_names:
+    found = projector(name)
+    if found is None:
         raise not_found("projection", name)
-    await call.node.rebuild(name)
-    return answer({"name": name, "state": "rebuilding"}, status=202)
+    await request_rebuild(call.node.store.pool, found)
+    return answer(RebuildStarted(name=name, state="rebuilding"), status=202)
 
 
 async def list_keys(call: Call) -> web.Response:
-    """List access keys, revoked ones included."""
+    """List access keys, newest first, revoked ones included."""
+    call.only(("limit", "after"))
     await call.node.covered("keys", call.minimum_position)
-    rows = await keys.listing(call.node.store.pool, organizations=call.principal.readable)
-    return answer(
-        KeyList(
-            keys=tuple(
-                KeyView(
-                    uuid=row.uuid,
-                    name=row.name,
-                    public_id=row.public_id,
-                    roles=row.roles,
-                    organizations=row.organizations,
-                    created_at=row.created_at,
-                    revoked_at=row.revoked_at,
-                )
-                for row in rows
-            )
-        )
+    page = await keys.page(
+        call.node.store.pool,
+        organizations=call.principal.readable,
+        before=decode_cursor(call.query("after"), "k"),
+        limit=call.query_integer("limit", 100, low=1, high=call.node.settings.max_page),
     )
+    views = tuple(
+        KeyView(
+            uuid=row.uuid,
+            name=row.name,
+            public_id=row.public_id,
+            roles=tuple(cast(Role, role) for role in row.roles),
+            organizations=row.organizations,
+            created_at=row.created_at,
+            revoked_at=row.revoked_at,
+        )
+        for row in page.items
+    )
+    cursor = encode_cursor("k", page.next_before)
+    body = KeyList(keys=views, position=page.position, next=cursor)
+    return answer(body, headers=list_headers(call, page.position, cursor))
 
 
 async def make_key(call: Call) -> web.Response:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -23,6 +22,7 @@ S = TypeVar("S")
 
 NODE: Final = web.AppKey("node", Node)
 _ENCODER: Final = msgspec.json.Encoder()
+_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 MAX_POSITION: Final = 2**63 - 1
@@ -176,9 +176,11 @@ def decode_body(raw: bytes, kind: type[T], max_depth: int) -> T:
     return decoded
 
 
-@cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    return decoder
 
 
 def too_deep(raw: bytes, limit: int) -> bool:

@@ -106,10 +106,11 @@ async def create_execution(call: Call, wanted: NewExecution) -> Created:
 async def last_run_of(call: Call, job_id: str) -> LastRun | None:
     """Look up how a job's last closed execution ended."""
     await call.node.covered("jobs")
-    row = await jobs.by_id(call.node.store.pool, job_id, organizations=[call.organization])
-    if row is None or row.last_execution is None or row.last_status in (None, "pending", "running"):
+    found = await jobs.by_job_id(call.node.store.pool, job_id, organizations=[call.organization])
+    last = found.job.last if found.job is not None else None
+    if last is None or last.ended_at is None:
         return None
-    return LastRun(uuid=row.last_execution, failed=row.last_outcome == "error")
+    return LastRun(uuid=last.uuid, failed=last.status == "finished" and last.outcome == "error")
 
 
 def _created(call: Call, creation: Creation) -> Created:

@@ -1,13 +1,15 @@
 """`/v1/jobs`: define, read, list, change, schedule, retire."""
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
 
 from api.native.call import Call, answer, decode_body
+from api.native.cursor import decode_pair, encode_pair
 from api.native.executions import list_headers
-from api.native.problems import ProblemError, malformed, not_found
+from api.native.problems import ProblemError, not_found
 from api.native.views import job_view
 from api.native.wire import JobList, JobPost
 from ledger.events.definition import Definition, Schedule
@@ -24,8 +26,7 @@ def _headers(state: JobState) -> dict[str, str]:
 def _shown(call: Call, state: JobState, *, status: int = 200) -> web.Response:
     headers = _headers(state)
     if status == 201:
-        headers["Location"] = str(call.request.rel_url.join(call.request.rel_url.__class__(
-            "/v1/jobs/").joinpath(state.job_id)))
+        headers["Location"] = f"/v1/jobs/{quote(state.job_id, safe='')}"
     return answer(job_view(state, call.node.clock()), status=status, headers=headers)
 
 
@@ -133,23 +134,23 @@ async def retire(call: Call) -> web.Response:
 async def list_jobs(call: Call) -> web.Response:
     """List jobs by id."""
     call.only(("limit", "after", "type", "tag"))
-    after = call.query("after")
-    if after is not None and len(after) > 300:
-        raise malformed("this is not a cursor that this list gave out", "?after")
     await call.node.covered("jobs", call.minimum_position)
-    page = await jobs.listing(
+    page = await jobs.page(
         call.node.store.pool,
         organizations=call.readable,
-        after=after,
+        tags=call.queries("tag") or None,
+        job_type=call.query("type"),
+        after=decode_pair(call.query("after")),
         limit=call.query_integer("limit", 100, low=1, high=call.node.settings.max_page),
     )
     now = call.node.clock()
+    cursor = encode_pair(page.next_after)
     body = JobList(
-        jobs=tuple(job_view(row.state, now) for row in page.items),
+        jobs=tuple(job_view(item.state, now) for item in page.items),
         position=page.position,
-        next=page.next,
+        next=cursor,
     )
-    return answer(body, headers=list_headers(call, page.position, page.next))
+    return answer(body, headers=list_headers(call, page.position, cursor))
 
 
 async def set_schedule(call: Call) -> web.Response:

@@ -406,9 +406,11 @@ class KeyMade(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class KeyList(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All keys."""
+    """A page of keys, newest first."""
 
     keys: tuple[KeyView, ...]
+    position: int
+    next: str | None = None
 
 
 class QuarantineView(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -429,6 +431,7 @@ class ProjectionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lag: int
     state: str
     owner: str = ""
+    error: str = ""
     rebuilding_at: int | None = None
     quarantine: tuple[QuarantineView, ...] = ()
 
@@ -438,3 +441,10 @@ class ProjectionList(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     projections: tuple[ProjectionView, ...]
     head: int
+
+
+class RebuildStarted(Struct, frozen=True, kw_only=True):
+    """A projection is being built anew."""
+
+    name: str
+    state: str
