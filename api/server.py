@@ -7,6 +7,7 @@ order: no new connections, running requests get a grace, what waits is written, 
 import asyncio
 import contextlib
 import signal
+import socket
 from pathlib import Path
 from typing import Final
 
@@ -81,11 +82,14 @@ async def _listen(node: Node, settings: Settings, stack: contextlib.AsyncExitSta
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(
-        runner, settings.host, settings.port, backlog=BACKLOG, reuse_address=True
+    listener = socket.create_server(
+        (settings.host, settings.port),
+        family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
+        backlog=BACKLOG,
     )
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    url = f"http://{host}:{port}"
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    # Whoever finds the server ready finds the credentials too.
     await ensure_credentials(settings.data, url, node.keys)
+    await web.SockSite(runner, listener, backlog=BACKLOG).start()
     _log.info("serving", url=url, data=str(settings.data))

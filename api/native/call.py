@@ -32,12 +32,14 @@ _LAST_YEAR: Final = 9998
 class Call:
     """A request, its caller, and the node that answers."""
 
-    __slots__ = ("node", "organization", "principal", "request")
+    __slots__ = ("node", "organization", "principal", "reflects", "request")
 
     def __init__(self, request: web.Request, node: Node, principal: Principal) -> None:
         self.request = request
         self.node = node
         self.principal = principal
+        self.reflects = 0
+        """Position of the log that the view behind the answer reflects."""
         named = request.headers.get("Ledger-Organization")
         self.organization = named or principal.default_organization
         if named is not None and not principal.acts_in(named):

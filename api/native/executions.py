@@ -151,6 +151,7 @@ async def _by_name(call: Call, text: str) -> ExecutionState | None:
         found = await executions.by_oid(pool, text.lower(), **named)
     else:
         found = await executions.by_uuid(pool, uuid_of(text, "execution"), **named)
+    call.reflects = found.position
     return found.state
 
 
@@ -170,7 +171,7 @@ async def read(call: Call) -> web.Response:
     as_of = call.query("as_of")
     if as_of is not None:
         return await _read_as_of(call, state.uuid, as_of)
-    headers = etag(state)
+    headers = etag(state) | {"Ledger-Position": str(max(state.position, call.reflects))}
     if call.request.headers.get("If-None-Match") == headers["ETag"]:
         return web.Response(status=304, headers=headers)
     return answer(execution_view(state), headers=headers)

@@ -29,7 +29,7 @@ class Recorded(Struct, Generic[E], frozen=True, kw_only=True):
     schema_version: int
     organization: str
     actor: str
-    """Who did it: a key's name, `worker:<name>`, or `ledger` itself."""
+    """Who did it: the name of the key that was shown, or `ledger` itself."""
     occurred_at: datetime
     """When it happened, as told by the reporter; defaults to when it was decided."""
     recorded_at: datetime
