@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from api.cli import exits
 from api.cli.connection import DEFAULT_DATA
 from api.cli.lifeline import stop_with_stdin
 
@@ -28,10 +29,14 @@ def serve(*, host: str, port: int, data: Path, lifeline: bool) -> None:
     import uvloop  # noqa: PLC0415 - other commands start faster without
 
     from api.server import serve as serve_api  # noqa: PLC0415 - the same
+    from ledger.store.embedded import EmbeddedPostgresError  # noqa: PLC0415 - the same
 
     if lifeline:
         stop_with_stdin()
     try:
         uvloop.run(serve_api(host=host, port=port, data=data))
     except KeyboardInterrupt:
-        sys.exit(0)
+        sys.exit(exits.DONE)
+    except (ValueError, OSError, EmbeddedPostgresError) as error:
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+        sys.exit(exits.FAILED)

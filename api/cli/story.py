@@ -18,7 +18,7 @@ from api.native.wire import ExecutionView
 from ledger.ids import execution_of
 
 JOBS: Final = Path(__file__).parent.parent / "examples" / "jobs"
-FOLLOWER_DEADLINE_S: Final = 60.0
+FOLLOWER_DEADLINE_S: Final = 30.0
 MAX_TRIES: Final = 5
 FOLLOW_WAIT_S: Final = 5.0
 

@@ -26,9 +26,9 @@ def add(pending: list[c.Report], report: c.Report) -> None:
         case c.Progressed():
             for place, earlier in enumerate(pending):
                 if isinstance(earlier, c.Progressed):
-                    told = merge(earlier.progress, report.progress)
-                    pending[place] = replace(report, progress=told)
-                    return
+                    del pending[place]
+                    report = replace(report, progress=merge(earlier.progress, report.progress))
+                    break
             pending.append(report)
         case c.Produced():
             for place, earlier in enumerate(pending):
