@@ -29,7 +29,9 @@ PositiveSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 DEFAULT_SCOPE = "Organization"
 
 
-class RetryPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class RetryPolicy(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """How often a failure is tried again, and how long to wait before each try."""
 
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 1

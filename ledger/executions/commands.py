@@ -13,7 +13,9 @@ Index = Annotated[int, Meta(ge=1, le=10_000, description="Place of a step in the
 ExitCode = Annotated[str, Meta(max_length=100)]
 
 
-class StepStarted(Struct, frozen=True, kw_only=True, tag="step.started", forbid_unknown_fields=True):
+class StepStarted(
+    Struct, frozen=True, kw_only=True, tag="step.started", forbid_unknown_fields=True
+):
     """A step began."""
 
     index: Index

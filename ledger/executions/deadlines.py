@@ -18,9 +18,7 @@ class Due(Struct, frozen=True, kw_only=True):
 
     at: datetime
     who: Actor
-    otherwise: Literal[
-        "released", "timed_out", "no_worker", "canceled", "paused", "deleted"
-    ]
+    otherwise: Literal["released", "timed_out", "no_worker", "canceled", "paused", "deleted"]
 
 
 def next_due(state: ExecutionState) -> Due | None:

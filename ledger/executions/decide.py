@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from ledger.events import executions as x
-from ledger.events.envelope import Fact
 from ledger.executions import commands as c
 from ledger.executions.deadlines import next_due
 from ledger.executions.decide_reports import decide_reports
@@ -19,12 +18,11 @@ from ledger.rejection import (
     ExecutionGone,
     NotCancellable,
     NotFinished,
-    ReportFenced,
     WrongState,
 )
 
 
-def decide(state: ExecutionState | None, command: c.Command, now: datetime) -> Decision:  # noqa: C901, PLR0911 - one case a command
+def decide(state: ExecutionState | None, command: c.Command, now: datetime) -> Decision:  # noqa: C901 - one case a command
     """Rule on a command.
 
     Idempotent: repeating a command whose effect is there yields no facts.

@@ -87,7 +87,9 @@ def _is_known(state: ExecutionState, report: c.Report) -> bool:
         case c.HandedBack():
             return state.status == "pending"
         case _:
-            return _no_facts(_open_report(state, report, datetime.max.replace(tzinfo=state.created_at.tzinfo)))
+            return _no_facts(
+                _open_report(state, report, datetime.max.replace(tzinfo=state.created_at.tzinfo))
+            )
 
 
 def _no_facts(outcome: "Facts | str") -> bool:

@@ -8,8 +8,9 @@ from ledger.executions.facts import Facts, facts
 from ledger.executions.state import ExecutionState
 
 
-def after_failure(state: ExecutionState, failed: x.ExecutionFinished, occurred_at: datetime,
-                  now: datetime) -> Facts:
+def after_failure(
+    state: ExecutionState, failed: x.ExecutionFinished, occurred_at: datetime, now: datetime
+) -> Facts:
     """Rule on an attempt that ended in an error: retry by policy, or finish as told.
 
     An error in the input, and an error after a cancel was asked for, are never tried again.

@@ -13,9 +13,7 @@ from ledger.events.definition import Policies
 from ledger.events.envelope import Recorded
 from ledger.events.executions import ExecutionEvent
 
-Status = Literal[
-    "pending", "running", "pausing", "paused", "aborting", "finished", "aborted"
-]
+Status = Literal["pending", "running", "pausing", "paused", "aborting", "finished", "aborted"]
 WaitingFor = Literal["time", "dependency", "capacity", "worker"]
 StepStatus = Literal["pending", "running", "finished", "skipped", "aborted"]
 
@@ -173,7 +171,7 @@ def _created(event: x.ExecutionCreated, fact: Recorded[ExecutionEvent]) -> Execu
 _UNOWNED: dict[str, Any] = {"lease": None, "worker": "", "deadline_at": None}
 
 
-def _changes(  # noqa: C901, PLR0911 - one case for each event, in the order of a life
+def _changes(  # noqa: C901 - one case for each event, in the order of a life
     state: ExecutionState, event: ExecutionEvent, fact: Recorded[ExecutionEvent]
 ) -> dict[str, Any]:
     match event:
@@ -260,7 +258,9 @@ def _changes(  # noqa: C901, PLR0911 - one case for each event, in the order of 
                 "steps": _interrupted(state, fact, "aborted"),
             }
         case x.ExecutionDescribed():
-            told = {name: getattr(event, name) for name in ("name", "description", "tags", "labels")}
+            told = {
+                name: getattr(event, name) for name in ("name", "description", "tags", "labels")
+            }
             return {name: value for name, value in told.items() if value is not None}
         case x.OutputSet():
             told = {name: getattr(event, name) for name in ("output", "attachments", "metrics")}
@@ -270,33 +270,51 @@ def _changes(  # noqa: C901, PLR0911 - one case for each event, in the order of 
         case x.ExecutionErased():
             return {"erased": True}
         case x.StepStarted():
-            return {"steps": _step_changed(state, event.index, fact, {
-                "status": "running",
-                "number": fact.number,
-                "attempt": event.attempt,
-                "started_at": fact.occurred_at,
-                "ended_at": None,
-                "outcome": None,
-                "exit_code": "",
-                "message": "",
-                "progress": x.Progress(),
-            })}
+            return {
+                "steps": _step_changed(
+                    state,
+                    event.index,
+                    fact,
+                    {
+                        "status": "running",
+                        "number": fact.number,
+                        "attempt": event.attempt,
+                        "started_at": fact.occurred_at,
+                        "ended_at": None,
+                        "outcome": None,
+                        "exit_code": "",
+                        "message": "",
+                        "progress": x.Progress(),
+                    },
+                )
+            }
         case x.StepProgressed():
             step = state.steps[event.index - 1]
-            return {"steps": _step_changed(
-                state, event.index, fact, {"progress": merge(step.progress, event.progress)}
-            )}
+            return {
+                "steps": _step_changed(
+                    state, event.index, fact, {"progress": merge(step.progress, event.progress)}
+                )
+            }
         case x.StepFinished():
             step = state.steps[event.index - 1]
-            return {"steps": _step_changed(state, event.index, fact, {
-                "status": "finished",
-                "ended_at": fact.occurred_at,
-                "outcome": event.outcome,
-                "exit_code": event.exit_code,
-                "message": event.message,
-                "progress": merge(step.progress, event.progress) if event.progress else step.progress,
-                "log": event.log,
-            })}
+            return {
+                "steps": _step_changed(
+                    state,
+                    event.index,
+                    fact,
+                    {
+                        "status": "finished",
+                        "ended_at": fact.occurred_at,
+                        "outcome": event.outcome,
+                        "exit_code": event.exit_code,
+                        "message": event.message,
+                        "progress": merge(step.progress, event.progress)
+                        if event.progress
+                        else step.progress,
+                        "log": event.log,
+                    },
+                )
+            }
         case x.ReportRefused():
             return {"refused_fences": (*state.refused_fences, event.fence)}
         case _:
@@ -307,8 +325,14 @@ def merge(old: x.Progress, new: x.Progress) -> x.Progress:
     """Put what *new* tells over what *old* told; counters are merged name by name."""
     told = {
         name: value
-        for name in ("percent", "total_items", "processed_items", "failed_items",
-                     "success_count", "failure_count")
+        for name in (
+            "percent",
+            "total_items",
+            "processed_items",
+            "failed_items",
+            "success_count",
+            "failure_count",
+        )
         if (value := getattr(new, name)) is not None
     }
     return replace(
@@ -352,6 +376,5 @@ def _to_retry(state: ExecutionState) -> tuple[StepState, ...]:
         len(state.steps) + 1,
     )
     return tuple(
-        step if step.plan.index < first else replace(step, status="pending")
-        for step in state.steps
+        step if step.plan.index < first else replace(step, status="pending") for step in state.steps
     )

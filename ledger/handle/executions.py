@@ -118,6 +118,7 @@ class Executions:
 
         *last_run* is looked at only when the job's policy says something about failures.
         Idempotent: under an idempotency key.
+
         Raises:
             Unavailable: nothing is known of the outcome; repeat under the same idempotency key.
         """
@@ -187,7 +188,9 @@ class Executions:
             if not isinstance(old, int):
                 return old
             first_step, restart_of = old, last_run.uuid
-        elif last_run is not None and last_run.failed and definition.policies.when_failed == "refuse":
+        elif (
+            last_run is not None and last_run.failed and definition.policies.when_failed == "refuse"
+        ):
             return NotRestartable(job_id=wanted.job_id, reason="its last execution failed")
         now = self._clock()
         uuid = new_uuid()
@@ -244,8 +247,14 @@ class Executions:
         old = (await self.streams.refresh(execution_stream(uuid))).state
         if old is None:
             return 1
-        done = [step for step in old.steps if step.status == "skipped" or step.outcome in ("ok", "warning")]
-        first = len(done) + 1 if [s.plan.index for s in done] == list(range(1, len(done) + 1)) else 1
+        done = [
+            step
+            for step in old.steps
+            if step.status == "skipped" or step.outcome in ("ok", "warning")
+        ]
+        first = (
+            len(done) + 1 if [s.plan.index for s in done] == list(range(1, len(done) + 1)) else 1
+        )
         for step, now in zip(done, steps, strict=False):
             if (step.plan.step_id, step.plan.scope) != (now.step_id, now.scope):
                 reason = f"step {now.index} was {step.plan.step_id!r} and is {now.step_id!r} now"
@@ -255,9 +264,7 @@ class Executions:
             return RestartImpossible(job_id=old.job_id, reason=reason)
         return first
 
-    async def _plan(
-        self, organization: str, job: JobState, *, fresh: bool
-    ) -> _Planned | Rejection:
+    async def _plan(self, organization: str, job: JobState, *, fresh: bool) -> _Planned | Rejection:
         """Expand a job, remembering the expansion for as long as nothing it read has changed."""
         stream = job_stream(organization, job.job_id)
         known = self._plans.get(stream)
@@ -317,6 +324,7 @@ class Executions:
         """Put a command to an execution that exists.
 
         A refused late report is put on record here, once.
+
         Raises:
             ClaimTaken: a start that needs its job's running slot, which another execution owns.
         """

@@ -98,7 +98,9 @@ class Keys:
         state = (await self.streams.refresh(owner.stream)).state
         return state if state is not None and state.revoked_at is None else None
 
-    async def revoke(self, context: Context, uuid: UUID, *, reason: str) -> Done[KeyState] | Rejection:
+    async def revoke(
+        self, context: Context, uuid: UUID, *, reason: str
+    ) -> Done[KeyState] | Rejection:
         """Let a key open nothing any more. Idempotent."""
         stream = key_stream(uuid)
         loaded = await self.streams.refresh(stream)

@@ -63,9 +63,7 @@ def _define(state: JobState | None, command: c.Define, now: datetime) -> Decisio
     if state is not None and not state.retired:
         same = state.definition == command.definition
         return () if same else JobExists(job_id=command.job_id)
-    defined = j.JobDefined(
-        uuid=command.uuid, job_id=command.job_id, definition=command.definition
-    )
+    defined = j.JobDefined(uuid=command.uuid, job_id=command.job_id, definition=command.definition)
     return flaw(command.job_id, command.definition) or _facts(now, defined)
 
 

@@ -197,9 +197,7 @@ class Appender:
     async def _call(self, batch: list[Pending]) -> list[Any]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._dsn)
-        return await self._connection.fetch(
-            _SQL["append"], *columns(batch), timeout=CALL_TIMEOUT_S
-        )
+        return await self._connection.fetch(_SQL["append"], *columns(batch), timeout=CALL_TIMEOUT_S)
 
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -215,9 +213,7 @@ class Appender:
                 await self._refuse(pending, row)
             else:
                 position, numbers = row["position"], row["numbers"]
-                records = (
-                    pending.recorded(position, numbers, row["recorded_at"]) if numbers else ()
-                )
+                records = pending.recorded(position, numbers, row["recorded_at"]) if numbers else ()
                 accepted.append((pending, records))
                 committed.extend(records)
         self.batches += 1

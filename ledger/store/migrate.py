@@ -32,6 +32,7 @@ async def migrate(dsn: str, *extra_directories: Path) -> list[str]:
 
     Order: the ledger's own files, then each extra directory's, by file name.
     Idempotent: a database that is up to date is left alone.
+
     Raises:
         MigrationError: an applied file has changed, or the server is too old.
     """
@@ -47,9 +48,7 @@ async def migrate(dsn: str, *extra_directories: Path) -> list[str]:
         await connection.close()
 
 
-async def _apply(
-    connection: "asyncpg.Connection[Any]", directories: tuple[Path, ...]
-) -> list[str]:
+async def _apply(connection: "asyncpg.Connection[Any]", directories: tuple[Path, ...]) -> list[str]:
     await connection.execute(
         "create table if not exists public.jobledger_migrations ("
         " name text primary key, sha256 text not null, applied_at timestamptz not null default now())"

@@ -20,8 +20,16 @@ class Prepared:
     """One event, encoded, salted and digested: what is stored is what was digested."""
 
     __slots__ = (
-        "counter", "data", "digest", "event", "event_id", "occurred_at", "salt", "stream",
-        "type", "version",
+        "counter",
+        "data",
+        "digest",
+        "event",
+        "event_id",
+        "occurred_at",
+        "salt",
+        "stream",
+        "type",
+        "version",
     )
 
     def __init__(self, stream: str, version: int, event: Event, occurred_at: datetime) -> None:
@@ -41,8 +49,15 @@ class Pending:
     """An append on its way into the log."""
 
     __slots__ = (
-        "append", "deadline", "events", "future", "keys", "size_bytes", "streams_read",
-        "streams_written", "uncertain",
+        "append",
+        "deadline",
+        "events",
+        "future",
+        "keys",
+        "size_bytes",
+        "streams_read",
+        "streams_written",
+        "uncertain",
     )
 
     def __init__(
@@ -65,9 +80,9 @@ class Pending:
             r.key for r in append.releases
         )
 
-    def recorded(self, position: int, numbers: list[int | None], at: datetime) -> tuple[
-        AnyRecorded, ...
-    ]:
+    def recorded(
+        self, position: int, numbers: list[int | None], at: datetime
+    ) -> tuple[AnyRecorded, ...]:
         """Build what the caller gets once the events have their positions."""
         context = self.append.context
         return tuple(

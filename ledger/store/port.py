@@ -70,6 +70,7 @@ class Store(Protocol):
         """Write everything durably, or nothing.
 
         Order: the answer holds the events in the order given, with consecutive positions.
+
         Raises:
             WrongExpectedVersion: a stream is elsewhere; reload and decide again.
             ClaimTaken: another stream owns a key.
@@ -78,7 +79,9 @@ class Store(Protocol):
         """
         ...
 
-    async def read_stream(self, stream: str, *, after: int = 0, until: int | None = None) -> list[AnyRecorded]:
+    async def read_stream(
+        self, stream: str, *, after: int = 0, until: int | None = None
+    ) -> list[AnyRecorded]:
         """Read one stream's events with `after < version`, and `position <= until` if given.
 
         Order: by version, contiguous. An unknown stream is empty.

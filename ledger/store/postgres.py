@@ -40,7 +40,9 @@ class PostgresStore:
 
     def __init__(self, dsn: str, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
-        self.tail = Tail(dsn, lambda after, limit: self.read_log(after=after, limit=limit), self.head)
+        self.tail = Tail(
+            dsn, lambda after, limit: self.read_log(after=after, limit=limit), self.head
+        )
         self.appender = Appender(dsn, self.tail.committed)
 
     @classmethod
@@ -123,7 +125,13 @@ class PostgresStore:
             await self._pool.execute(_LOG["ensure_partitions"])
 
     async def grant_lease(
-        self, stream: str, *, lease: UUID, fence: int, worker: str, lease_s: float,
+        self,
+        stream: str,
+        *,
+        lease: UUID,
+        fence: int,
+        worker: str,
+        lease_s: float,
         organization: str,
     ) -> datetime | None:
         """Note who holds a stream under a fence; None when a newer fence is there already."""

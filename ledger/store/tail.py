@@ -132,7 +132,7 @@ class Tail:
             except LOST as error:
                 _log.warning("tail lost the database", error=type(error).__name__)
             except asyncpg.PostgresError as error:
-                _log.error("tail failed", error=type(error).__name__)  # noqa: TRY400 - expected
+                _log.error("tail failed", error=type(error).__name__)
             await asyncio.sleep(POLL_S / 2)
 
     async def _listen_once(self) -> None:
