@@ -1,0 +1,1 @@
+"""The read models' pure parts, and the lives that their tests share."""
