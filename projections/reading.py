@@ -1,9 +1,9 @@
 """How queries of the views run: with plans for their values, and with an answer during a rebuild."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -60,3 +60,34 @@ async def listing(pool: Pool, name: str, version: int) -> AsyncIterator[Connecti
             # A failed transaction is rolled back by it as well.
             if not connection.is_closed():
                 await connection.execute(_SQL["end"])
+
+
+async def newest(
+    connection: Connection,
+    statement: str,
+    organizations: Sequence[str] | None,
+    *parameters: object,
+    limit: int,
+) -> tuple[int, list[Any], bool]:
+    """Run a list statement for what the caller may see.
+
+    The statement takes one organization or null first and the limit last, and gives `reflects` and
+    `created_position`. Several organizations are asked for one by one, because a plan for a named
+    one knows how rare it is, while a plan for any of several would scan through the others' rows.
+
+    Order: newest first. Gives the position that all rows reflect at least, the rows, and whether
+    there are more.
+    """
+    # An empty name is nobody's: the answer is empty and still tells its position.
+    scopes = [None] if organizations is None else sorted(set(organizations)) or [""]
+    rows = [
+        row
+        for scope in scopes
+        for row in await connection.fetch(statement, scope, *parameters, limit + 1)
+    ]
+    found = sorted(
+        (row for row in rows if row["created_position"] is not None),
+        key=lambda row: -row["created_position"],
+    )
+    position = min((row["reflects"] for row in rows), default=0)
+    return position, found[:limit], len(found) > limit

@@ -88,19 +88,20 @@ class Rebuild:
             try:
                 if await self._swap():
                     return
-            except asyncpg.LockNotAvailableError:
-                _log.info("swap waits for readers", projection=self._projector.name)
-            except asyncpg.DeadlockDetectedError:
-                _log.info("swap gives way", projection=self._projector.name)
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+                _log.info("swap waits", projection=self._projector.name, error=type(error).__name__)
             except Exception as error:
-                # One of the last events cannot be applied; a step of the runner deals with it.
                 if isinstance(error, Superseded) or not is_poison(error):
                     raise
+                # One of the last events cannot be applied; the runner sets its stream aside.
+                await self.runner.load()
+                await self.runner.step()
             await self.runner.load()
             await self._tail.wait_past(self.runner.position, _IDLE_S)
 
     async def _catch_up(self) -> None:
-        while self.runner.position < self._tail.head:
+        # Under steady appends the head is never reached: the swap takes the last batch along.
+        while self._tail.head - self.runner.position > self._batch_events // 2:
             await self.runner.step()
 
     async def _swap(self) -> bool:

@@ -15,7 +15,7 @@ from ledger.store.queries import load
 from projections.active.projector import ActiveProjector
 from projections.encoded import text
 from projections.port import Pool, Reader
-from projections.reading import listing, reading
+from projections.reading import listing, newest, reading
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
 _NAME: Final = ActiveProjector.name
@@ -81,18 +81,15 @@ async def page(
     limit: int = 50,
 ) -> ActivePage:
     """List open executions, newest first."""
-    single = organizations[0] if organizations and len(organizations) == 1 else None
-    several = None if single is not None else organizations
     async with listing(pool, _NAME, _VERSION) as connection:
-        rows = await connection.fetch(_SQL["page"], single, several, job_id, before, limit + 1)
-    found = sorted(
-        (row for row in rows if row["uuid"] is not None), key=lambda row: -row["created_position"]
-    )
-    items = tuple(_active_row(row) for row in found[:limit])
+        position, rows, more = await newest(
+            connection, _SQL["page"], organizations, job_id, before, limit=limit
+        )
+    items = tuple(_active_row(row) for row in rows)
     return ActivePage(
-        position=rows[0]["reflects"] if rows else 0,
+        position=position,
         items=items,
-        next_before=items[-1].created_position if len(found) > limit and items else None,
+        next_before=items[-1].created_position if more and items else None,
     )
 
 

@@ -18,7 +18,7 @@ from projections.encoded import document, text
 from projections.executions.projector import ExecutionsProjector
 from projections.fold import DECODE
 from projections.port import Pool, Reader
-from projections.reading import listing, reading
+from projections.reading import listing, newest, reading
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
 _NAME: Final = ExecutionsProjector.name
@@ -147,24 +147,17 @@ async def page(
     The cost is that of the page for organization, job, open statuses and outcomes other than ok;
     other filters look through what these leave. The total costs a count of all that match.
     """
-    single = organizations is None or len(organizations) == 1
-    scope = (organizations[0] if organizations else None) if single else organizations
     told = arguments(wanted)
     total: int | None = None
     async with listing(pool, _NAME, _VERSION) as connection:
-        statement = _SQL["page" if single else "page_of_several"]
-        rows = await connection.fetch(statement, scope, *told, before, limit + 1)
+        position, rows, more = await newest(
+            connection, _SQL["page"], organizations, *told, before, limit=limit
+        )
         if with_total:
             total = await connection.fetchval(_SQL["total"], organizations, *told)
-        # The outer join keeps the inner order, but nothing obliges it to.
-        found = sorted(
-            (row for row in rows if row["state"] is not None),
-            key=lambda row: -row["created_position"],
-        )
-        items = tuple(DECODE(row["state"]) for row in found[:limit])
-    more = len(found) > limit
+        items = tuple(DECODE(row["state"]) for row in rows)
     return ExecutionPage(
-        position=rows[0]["reflects"] if rows else 0,
+        position=position,
         items=items,
         next_before=items[-1].created_position if more and items else None,
         total=total,

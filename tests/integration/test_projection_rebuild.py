@@ -23,7 +23,7 @@ from tests.waiting import eventually
 class Newer(ExecutionsProjector):
     """The next release's projector, with another shape."""
 
-    version = 2  # type: ignore[assignment,misc]
+    version = 2  # type: ignore[misc]
     schema_sql = ExecutionsProjector.schema_sql + "; alter table executions add extra integer;"  # type: ignore[misc]
 
 
@@ -112,9 +112,7 @@ async def test_an_old_owner_cannot_write_after_the_swap(database_url: str) -> No
         assert (await verify(store.pool, store.tail, projector)).is_sound
 
 
-async def _run_until_version(
-    store_url: str, projector: Projector, version: int
-) -> tuple[int, int]:
+async def _run_until_version(store_url: str, projector: Projector, version: int) -> tuple[int, int]:
     async with ledger(store_url) as store:
         supervisor = Supervisor(store.pool, store.tail, [projector], lease_s=1.0)
         await supervisor.start()

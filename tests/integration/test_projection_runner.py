@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from uuid import uuid5, NAMESPACE_OID
+from uuid import NAMESPACE_OID, uuid5
 
 import asyncpg
 import pytest
@@ -149,9 +149,7 @@ async def test_a_set_aside_stream_stays_so_for_the_next_owner(database_url: str)
         OSError("away"),
     ],
 )
-async def test_the_worlds_faults_set_nothing_aside(
-    database_url: str, failure: Exception
-) -> None:
+async def test_the_worlds_faults_set_nothing_aside(database_url: str, failure: Exception) -> None:
     """The step fails as a whole, changes nothing, and succeeds when it is made again."""
     world = World(59)
     projector = Faulty()
@@ -265,9 +263,7 @@ async def test_verify_finds_a_row_that_was_changed(database_url: str) -> None:
         await store.pool.execute(
             "update view_executions.executions set status = 'paused' where uuid = $1", uuids[0]
         )
-        await store.pool.execute(
-            "delete from view_executions.executions where uuid = $1", uuids[1]
-        )
+        await store.pool.execute("delete from view_executions.executions where uuid = $1", uuids[1])
         report = await verify(store.pool, store.tail, projector)
         assert report.position == store.tail.head
         assert sorted((d.key["uuid"], d.kind) for d in report.differences) == [

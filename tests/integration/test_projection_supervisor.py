@@ -1,9 +1,7 @@
 """Who advances the projections of several processes, and who waits for them."""
 
 import asyncio
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -66,6 +64,7 @@ async def test_a_write_is_read_at_once(database_url: str) -> None:
     world = World(73)
     async with ledger(database_url) as store, supervised(store) as supervisor:
         waits = Waits(store.pool, supervisor.advances)
+        head = 0
         for _ in range(5):
             created = world.created()
             head = await write(store, [world.append(execution_stream(created.uuid), created)])
@@ -117,7 +116,7 @@ async def test_a_killed_owner_is_replaced(database_url: str) -> None:
     """A process that held the leases and was killed with -9 has a successor within 5 s."""
     world = World(89)
     async with ledger(database_url) as store:
-        child = subprocess.Popen([sys.executable, "-c", CHILD, database_url])
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, database_url)
         try:
 
             async def owned_by_child() -> bool:
@@ -129,14 +128,15 @@ async def test_a_killed_owner_is_replaced(database_url: str) -> None:
                 head = await write(store, world.lives(5))
                 await Waits(store.pool, Advances()).wait_for("executions", head, 10.0)
                 assert standby.owned() == []
-                os.kill(child.pid, signal.SIGKILL)
+                child.send_signal(signal.SIGKILL)
                 await eventually(lambda: len(standby.owned()) == len(NAMES), deadline_s=5)
                 head = await write(store, world.lives(5))
                 for name in NAMES:
                     await Waits(store.pool, standby.advances).wait_for(name, head, 10.0)
         finally:
-            child.kill()
-            child.wait()
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
 
 
 class Broken(ExecutionsProjector):

@@ -61,9 +61,7 @@ async def test_batches_do_not_matter_and_twice_is_once(
 
 
 @EACH
-async def test_a_view_forgets_what_an_erasure_took(
-    database_url: str, projector: Projector
-) -> None:
+async def test_a_view_forgets_what_an_erasure_took(database_url: str, projector: Projector) -> None:
     """A view that saw the content and one rebuilt after the erasure are the same."""
     world = World(11)
     appends = world.lives(60)
@@ -142,27 +140,36 @@ async def test_lists_filter_and_page(database_url: str) -> None:
         )
         middle = START + timedelta(seconds=400)
         for wanted, organizations, holds in (
-            (executions.Filter(), None, lambda s: True),
+            (executions.Filter(), None, lambda _: True),
             (executions.Filter(), ["acme"], lambda s: s.organization == "acme"),
             (executions.Filter(), ["acme", "zeta"], lambda s: s.organization != "umbrella"),
-            (executions.Filter(), [], lambda s: False),
+            (executions.Filter(), [], lambda _: False),
             (executions.Filter(job_id="import"), None, lambda s: s.job_id == "import"),
             (
                 executions.Filter(job_id="export", statuses=["finished"], outcomes=["error"]),
                 ["acme"],
                 lambda s: (s.job_id, s.organization, s.outcome) == ("export", "acme", "error"),
             ),
-            (executions.Filter(statuses=["running", "pending"]), None,
-             lambda s: s.status in {"running", "pending"}),
+            (
+                executions.Filter(statuses=["running", "pending"]),
+                None,
+                lambda s: s.status in {"running", "pending"},
+            ),
             (executions.Filter(tags=['c"\\,{}']), None, lambda s: 'c"\\,{}' in s.tags),
             (executions.Filter(labels={"k": "x"}), None, lambda s: s.labels.get("k") == "x"),
-            (executions.Filter(user="nobody"), None, lambda s: False),
-            (executions.Filter(trigger="rest"), None, lambda s: True),
+            (executions.Filter(user="nobody"), None, lambda _: False),
+            (executions.Filter(trigger="rest"), None, lambda _: True),
             (executions.Filter(created_from=middle), None, lambda s: s.created_at >= middle),
-            (executions.Filter(started_before=middle), ["acme", "umbrella"],
-             lambda s: s.organization != "zeta" and s.started_at and s.started_at < middle),
-            (executions.Filter(ended_from=middle), None,
-             lambda s: s.ended_at and s.ended_at >= middle),
+            (
+                executions.Filter(started_before=middle),
+                ["acme", "umbrella"],
+                lambda s: s.organization != "zeta" and s.started_at and s.started_at < middle,
+            ),
+            (
+                executions.Filter(ended_from=middle),
+                None,
+                lambda s: s.ended_at and s.ended_at >= middle,
+            ),
         ):
             expected = [s for s in everything.items if holds(s) and not s.deleted]
             got: list[ExecutionState] = []

@@ -1,8 +1,8 @@
 -- Reading the history view; see ../../executions/sql/read.sql for the form of the answers.
 
 -- name: page
--- $1 organization or null, $2 organizations or null, $3 job_id or null, $4 before (created_position,
--- exclusive) or null, $5 limit. Newest first. Planned with the values at hand.
+-- $1 organization or null for all, $2 job_id or null, $3 before (created_position, exclusive) or null,
+-- $4 limit. Newest first. Planned with the values at hand.
 select p.position as reflects, h.*
 from projections.projection p
 left join lateral (
@@ -11,11 +11,10 @@ left join lateral (
         h.trigger, h.deleted_at, h.deleted_by, h.erased, h.created_position
     from view_history.history h
     where ($1::text is null or h.organization = $1)
-        and ($2::text[] is null or h.organization = any($2))
-        and ($3::text is null or h.job_id = $3)
-        and ($4::bigint is null or h.created_position < $4)
+        and ($2::text is null or h.job_id = $2)
+        and ($3::bigint is null or h.created_position < $3)
     order by h.created_position desc
-    limit $5
+    limit $4
 ) h on true
 where p.name = 'history' and p.generation = 'live';
 

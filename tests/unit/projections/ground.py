@@ -44,9 +44,7 @@ async def runner(
     pool = store.pool
     await checkpoints.create(pool, projector, generation)
     found = await checkpoints.acquire(pool, owner, 60.0, {projector.name: projector.version})
-    checkpoint = next(
-        c for c in found if (c.name, c.generation) == (projector.name, generation)
-    )
+    checkpoint = next(c for c in found if (c.name, c.generation) == (projector.name, generation))
     return Runner(
         projector,
         checkpoint,

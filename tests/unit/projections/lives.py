@@ -43,7 +43,9 @@ class World:
     def job(self, job_id: str, *, organization: str = "acme", **definition: object) -> Append:
         """Define a job."""
         event = j.JobDefined(
-            uuid=new_uuid(), job_id=job_id, definition=Definition(**definition)  # type: ignore[arg-type]
+            uuid=new_uuid(),
+            job_id=job_id,
+            definition=Definition(**definition),  # type: ignore[arg-type]
         )
         return self.append(job_stream(organization, job_id), event, organization=organization)
 

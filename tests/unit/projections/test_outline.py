@@ -29,8 +29,22 @@ def test_an_outline_has_the_life_of_the_whole(seed: int) -> None:
         whole = evolve(whole, fact)
     assert whole is not None
     outline = _fold([fact for fact in log if fact.type in LIFE_TYPES], outlined=True)
-    for name in ("status", "waiting_for", "ready_at", "worker", "lease", "attempt", "started_at",
-                 "ended_at", "deadline_at", "outcome", "exit_code", "cause", "deleted", "number"):
+    for name in (
+        "status",
+        "waiting_for",
+        "ready_at",
+        "worker",
+        "lease",
+        "attempt",
+        "started_at",
+        "ended_at",
+        "deadline_at",
+        "outcome",
+        "exit_code",
+        "cause",
+        "deleted",
+        "number",
+    ):
         assert getattr(outline, name) == getattr(whole, name), name
     assert next_due(outline) == next_due(whole)
 
@@ -38,7 +52,8 @@ def test_an_outline_has_the_life_of_the_whole(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(60))
 @pytest.mark.parametrize("outlined", [False, True])
 def test_an_erased_execution_is_the_same_folded_before_and_after(
-    seed: int, outlined: bool  # noqa: FBT001 - a parameter of the test
+    seed: int,
+    outlined: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """What a live view keeps is what a rebuild finds, also of later events."""
     world = World(seed)
