@@ -7,8 +7,9 @@ is kept. When the caller is cancelled the whole group is told to end, and killed
 import asyncio
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -77,37 +78,64 @@ async def run_process(
     Raises:
         StepFailed: it could not be started.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            env=dict(env),
-            cwd=cwd,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=tuple(pass_fds),
-            start_new_session=True,
+    with ExitStack() as files:
+        # Pipes of our own: the loop's would keep `wait` from seeing the program's end for as long
+        # as a child of it holds them open.
+        readers = [_Pipe(files), _Pipe(files)]
+        given = files.enter_context(tempfile.TemporaryFile())
+        given.write(stdin)
+        given.seek(0)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                env=dict(env),
+                cwd=cwd,
+                stdin=given,
+                stdout=readers[0].write_end,
+                stderr=readers[1].write_end,
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise StepFailed(f"{argv[0]} could not be started: {error}") from error
+        GUARDIAN.watch(process.pid)
+        reading = [
+            asyncio.create_task(readers[0].read(log, on_line)),
+            asyncio.create_task(readers[1].read(log, lambda _: False)),
+        ]
+        try:
+            status = await process.wait()
+            # What the program left in its group would hold the pipes open.
+            _signal_group(process.pid, signal.SIGKILL)
+            await asyncio.wait(reading, timeout=LEFTOVER_S)
+            return status
+        finally:
+            await _end_group(process)
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+            GUARDIAN.release(process.pid)
+
+
+class _Pipe:
+    """A pipe from a program to here."""
+
+    def __init__(self, files: ExitStack) -> None:
+        read_end, write_end = os.pipe()
+        self._read_end = files.enter_context(os.fdopen(read_end, "rb", 0))
+        self.write_end = files.enter_context(os.fdopen(write_end, "wb", 0))
+
+    async def read(self, log: LogTail, on_line: LineReader) -> None:
+        """Take lines until all other holders of the pipe have closed it."""
+        self.write_end.close()
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), self._read_end
         )
-    except (OSError, ValueError) as error:
-        raise StepFailed(f"{argv[0]} could not be started: {error}") from error
-    GUARDIAN.watch(process.pid)
-    readers = (
-        asyncio.create_task(_read_lines(process.stdout, log, on_line)),
-        asyncio.create_task(_read_lines(process.stderr, log, lambda _: False)),
-        asyncio.create_task(_feed(process.stdin, stdin)),
-    )
-    try:
-        status = await process.wait()
-        # What the program left in its group would hold the pipes open.
-        _signal_group(process.pid, signal.SIGKILL)
-        await asyncio.wait(readers, timeout=LEFTOVER_S)
-        return status
-    finally:
-        await _end_group(process)
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(*readers, return_exceptions=True)
-        GUARDIAN.release(process.pid)
+        try:
+            await _read_lines(stream, log, on_line)
+        finally:
+            transport.close()
 
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:
@@ -128,22 +156,8 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-async def _feed(stream: asyncio.StreamWriter | None, content: bytes) -> None:
-    if stream is None:
-        return
-    # A program need not read its input.
-    with suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(content)
-        await stream.drain()
-    stream.close()
-
-
-async def _read_lines(
-    stream: asyncio.StreamReader | None, log: LogTail, on_line: LineReader
-) -> None:
+async def _read_lines(stream: asyncio.StreamReader, log: LogTail, on_line: LineReader) -> None:
     """Take lines until the end; an endless line is cut into pieces."""
-    if stream is None:
-        return
     rest = b""
     while chunk := await stream.read(_CHUNK_BYTES):
         *lines, rest = (rest + chunk).split(b"\n")

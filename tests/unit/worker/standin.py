@@ -60,10 +60,11 @@ class StandIn:
             msgspec.structs.replace(item, index=place) for place, item in enumerate(steps, start=1)
         )
         definition = Definition(policies=policies or Policies())
+        uuid = new_uuid()
         created = decide(
             None,
             c.Create(
-                uuid=new_uuid(),
+                uuid=uuid,
                 job_id="Job",
                 job_uuid=new_uuid(),
                 job_number=1,
@@ -73,6 +74,7 @@ class StandIn:
                 input=given,
             ),
             system_clock(),
+            uuid=uuid,
         )
         assert isinstance(created, tuple)
         self.state: ExecutionState = evolve(
@@ -81,10 +83,11 @@ class StandIn:
 
     def put(self, command: c.Command) -> Any:
         """Rule on a command and take in what follows."""
-        decided = decide(self.state, command, system_clock())
+        now = system_clock()
+        decided = decide(self.state, command, now, uuid=self.state.uuid)
         if isinstance(decided, tuple):
             self.types.extend(type_of(fact.event) for fact in decided)
-            self.state = ahead(self.state, decided)
+            self.state = ahead(self.state, decided, now=now)
         return decided
 
     def app(self) -> web.Application:
