@@ -7,7 +7,9 @@ from typing import Protocol
 class Clock(Protocol):
     """A source of the current instant (aware, UTC)."""
 
-    def __call__(self) -> datetime: ...
+    def __call__(self) -> datetime:
+        """Read the clock."""
+        ...
 
 
 def system_clock() -> datetime:

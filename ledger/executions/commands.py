@@ -10,6 +10,7 @@ from ledger.events import executions as x
 from ledger.events.definition import Definition, Labels, Tags, Text
 
 Index = Annotated[int, Meta(ge=1, le=10_000, description="Place of a step in the plan, from 1.")]
+Instant = Annotated[datetime, Meta(tz=True)]
 ExitCode = Annotated[str, Meta(max_length=100)]
 
 
@@ -19,7 +20,7 @@ class StepStarted(
     """A step began."""
 
     index: Index
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class StepProgressed(
@@ -29,7 +30,7 @@ class StepProgressed(
 
     index: Index
     progress: x.Progress
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class StepFinished(
@@ -43,14 +44,14 @@ class StepFinished(
     message: Text = ""
     progress: x.Progress | None = None
     log: Annotated[str, Meta(max_length=65_536)] = ""
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class Progressed(Struct, frozen=True, kw_only=True, tag="progressed", forbid_unknown_fields=True):
     """The execution came further."""
 
     progress: x.Progress
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class Produced(Struct, frozen=True, kw_only=True, tag="output", forbid_unknown_fields=True):
@@ -59,26 +60,26 @@ class Produced(Struct, frozen=True, kw_only=True, tag="output", forbid_unknown_f
     output: Any = None
     attachments: tuple[x.Attachment, ...] | None = None
     metrics: dict[str, float] | None = None
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class Paused(Struct, frozen=True, kw_only=True, tag="paused", forbid_unknown_fields=True):
     """The worker stopped where it was asked to pause, and lets go."""
 
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class Canceled(Struct, frozen=True, kw_only=True, tag="canceled", forbid_unknown_fields=True):
     """The worker stopped because it was asked to cancel, and lets go."""
 
     message: Text = ""
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class HandedBack(Struct, frozen=True, kw_only=True, tag="handed_back", forbid_unknown_fields=True):
     """The worker lets go of unfinished work (it is being stopped itself)."""
 
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class Finished(Struct, frozen=True, kw_only=True, tag="finished", forbid_unknown_fields=True):
@@ -88,7 +89,7 @@ class Finished(Struct, frozen=True, kw_only=True, tag="finished", forbid_unknown
     exit_code: ExitCode | None = None
     message: Text = ""
     input_at_fault: bool = False
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 Report: TypeAlias = (
@@ -127,10 +128,10 @@ class Create(Struct, frozen=True, kw_only=True):
     first_step: int = 1
     plan: UUID | None = None
     waits_for: tuple[UUID, ...] = ()
-    run_at: datetime | None = None
+    run_at: Instant | None = None
     dispatch_at_once: bool = False
     """Record the start in the same append; a worker takes it later."""
-    occurred_at: datetime | None = None
+    occurred_at: Instant | None = None
 
 
 class Start(Struct, frozen=True, kw_only=True):
@@ -194,16 +195,9 @@ class Tick(Struct, frozen=True, kw_only=True):
     """Time passed: do what is due."""
 
 
-Command: TypeAlias = (
-    Create
-    | Start
-    | Release
-    | Reports
-    | Pause
-    | Resume
-    | Cancel
-    | Describe
-    | Delete
-    | LoseLease
-    | Tick
+OnExisting: TypeAlias = (
+    Start | Release | Reports | Pause | Resume | Cancel | Describe | Delete | LoseLease | Tick
 )
+"""What can be asked of an execution that is there."""
+
+Command: TypeAlias = Create | OnExisting

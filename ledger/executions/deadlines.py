@@ -32,8 +32,9 @@ def next_due(state: ExecutionState) -> Due | None:
 
 
 def look_again_at(state: ExecutionState, now: datetime) -> datetime | None:
-    """Say when the timer is to look at an execution: at its deadline, and while a worker holds it
-    every minute, to see that the hold itself is being watched.
+    """Say when the timer is to look at an execution.
+
+    At its deadline, and every minute while a worker holds it, to see that the hold is watched.
     """
     due = next_due(state)
     if due is None:
@@ -46,18 +47,18 @@ def _dues(state: ExecutionState) -> list[Due]:
     if not state.is_open:
         if state.deleted or policies.retention_s is None:
             return []
-        ended = state.ended_at or state.modified_at
-        kept_until = max(ended, state.created_at) + _seconds(policies.retention_s)
+        ended = _not_before_known(state, state.ended_at or state.modified_at)
+        kept_until = ended + _seconds(policies.retention_s)
         return [Due(at=kept_until, who="ledger", otherwise="deleted")]
     dues: list[Due] = []
     if state.started_at is not None:
         who: Actor = "worker" if state.status == "running" else "ledger"
-        timeout_at = started_by_ledger(state) + _seconds(policies.timeout_s)
+        timeout_at = _not_before_known(state, state.started_at) + _seconds(policies.timeout_s)
         dues.append(Due(at=timeout_at, who=who, otherwise="timed_out"))
     if state.waiting_for == "time" and state.ready_at is not None:
         dues.append(Due(at=state.ready_at, who="ledger", otherwise="released"))
     elif state.waiting_for is not None:
-        since = state.ready_at or state.created_at
+        since = _not_before_known(state, state.ready_at or state.resumed_at or state.created_at)
         waits_until = since + _seconds(policies.queue_timeout_s)
         upstream = state.waiting_for == "dependency"
         dues.append(
@@ -74,13 +75,12 @@ def _dues(state: ExecutionState) -> list[Due]:
     return dues
 
 
-def started_by_ledger(state: ExecutionState) -> datetime:
-    """Give the start that timeouts count from: a reporter's time, unless it lies before creation.
+def _not_before_known(state: ExecutionState, told: datetime) -> datetime:
+    """Give the instant that a deadline counts from: a reporter's, unless it is older than the record.
 
     Work recorded after the fact carries old instants; they must not time it out at once.
     """
-    started = state.started_at or state.created_at
-    return max(started, state.created_at)
+    return max(told, state.known_at or state.created_at)
 
 
 def _seconds(value: float) -> timedelta:

@@ -5,13 +5,14 @@ refusal. Time comes in as `now`.
 """
 
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Final, assert_never
+from uuid import UUID
 
 from ledger.events import executions as x
 from ledger.executions import commands as c
 from ledger.executions.deadlines import next_due
 from ledger.executions.decide_reports import decide_reports
-from ledger.executions.decide_retry import after_lease_loss
+from ledger.executions.decide_retry import after_lease_loss, paused
 from ledger.executions.facts import Decision, Facts, facts
 from ledger.executions.state import ExecutionState
 from ledger.rejection import (
@@ -21,24 +22,33 @@ from ledger.rejection import (
     WrongState,
 )
 
+_UNNAMED: Final = UUID(int=0)
 
-def decide(state: ExecutionState | None, command: c.Command, now: datetime) -> Decision:  # noqa: C901 - one case a command
-    """Rule on a command.
+
+def decide(
+    state: ExecutionState | None, command: c.Command, now: datetime, *, uuid: UUID = _UNNAMED
+) -> Decision:
+    """Rule on a command; *uuid* names the execution in the refusal when there is none.
 
     Idempotent: repeating a command whose effect is there yields no facts.
     """
     if isinstance(command, c.Create):
         return _create(command, now) if state is None else ()
     if state is None:
-        raise NoExecution
+        return ExecutionGone(execution=uuid)
     if state.deleted:
         return _on_deleted(state, command)
+    return _on_known(state, command, now)
+
+
+def _on_known(  # noqa: C901 - one case for each command, in the order of a life
+    state: ExecutionState, command: c.OnExisting, now: datetime
+) -> Decision:
     match command:
         case c.Start():
             return _start(state, command, now)
         case c.Release():
-            waits = state.status == "pending" and state.waiting_for in ("time", "dependency")
-            return facts(now, x.ExecutionReleased()) if waits else ()
+            return _release(state, now)
         case c.Reports():
             return decide_reports(state, command, now)
         case c.Pause():
@@ -63,11 +73,7 @@ def decide(state: ExecutionState | None, command: c.Command, now: datetime) -> D
             assert_never(command)
 
 
-class NoExecution(ValueError):
-    """A command other than Create was put to an execution that does not exist: load it first."""
-
-
-def _on_deleted(state: ExecutionState, command: c.Command) -> Decision:
+def _on_deleted(state: ExecutionState, command: c.OnExisting) -> Decision:
     match command:
         case c.Delete() | c.Tick() | c.LoseLease() | c.Release():
             return ()
@@ -76,7 +82,8 @@ def _on_deleted(state: ExecutionState, command: c.Command) -> Decision:
 
 
 def _create(command: c.Create, now: datetime) -> Facts:
-    occurred_at = command.occurred_at or now
+    # An instant ahead of the ledger's clock counts as now: nobody could take the execution before.
+    occurred_at = min(command.occurred_at or now, now)
     created = x.ExecutionCreated(
         uuid=command.uuid,
         job_id=command.job_id,
@@ -125,6 +132,14 @@ def _start(state: ExecutionState, command: c.Start, now: datetime) -> Decision:
     return facts(now, started)
 
 
+def _release(state: ExecutionState, now: datetime) -> Facts:
+    if state.status == "paused":
+        waiting_for = state.held.waiting_for if state.held is not None else None
+    else:
+        waiting_for = state.waiting_for if state.status == "pending" else None
+    return facts(now, x.ExecutionReleased()) if waiting_for in ("time", "dependency") else ()
+
+
 def _pause(state: ExecutionState, command: c.Pause, now: datetime) -> Decision:
     match state.status:
         case "pausing" | "paused":
@@ -141,12 +156,6 @@ def _pause(state: ExecutionState, command: c.Pause, now: datetime) -> Decision:
             return facts(now, requested, paused(state, now))
         case _:
             assert_never(state.status)
-
-
-def paused(state: ExecutionState, now: datetime, *, enforced: bool = False) -> x.ExecutionPaused:
-    """Make the fact that an execution stands still, with its limit."""
-    limit_at = now + timedelta(seconds=state.policies.pause_limit_s)
-    return x.ExecutionPaused(limit_at=limit_at, enforced=enforced)
 
 
 def _resume(state: ExecutionState, now: datetime) -> Decision:

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from ledger.events import executions as x
-from ledger.events.envelope import Fact
 from ledger.executions import commands as c
-from ledger.executions.decide_retry import after_failure, after_lease_loss
+from ledger.executions.decide_retry import after_failure, after_lease_loss, paused
 from ledger.executions.facts import Decision, Facts, ahead, facts
-from ledger.executions.state import ExecutionState, merge
+from ledger.executions.state import ExecutionState, StepState, merge
 from ledger.rejection import ReportFenced, ReportInvalid, WrongState
 
 MAX_CLOCK_AHEAD: Final = timedelta(minutes=5)
+_ENDS_HOLD: Final = (c.Paused, c.Canceled, c.HandedBack, c.Finished)
 
 
 def decide_reports(state: ExecutionState, command: c.Reports, now: datetime) -> Decision:
@@ -24,33 +24,59 @@ def decide_reports(state: ExecutionState, command: c.Reports, now: datetime) -> 
 
     Idempotent: a batch that was taken before yields no facts, also after the execution closed.
     """
-    if command.fence is not None and not _holds(state, command.fence):
-        if command.fence == state.fence and all(
-            _is_known(state, report) for report in command.reports
-        ):
-            return ()
+    if command.fence is None:
+        holds = state.is_open and not state.is_owned
+    else:
+        holds = _holds(state, command.fence)
+    current_fence = command.fence in (None, state.fence)
+    if current_fence and all(_was_told(state, report, holds=holds) for report in command.reports):
+        return ()
+    if command.fence is not None and not holds:
         return _fenced(state, command)
-    if command.fence is None and (state.is_owned or not state.is_open):
-        if all(_is_known(state, report) for report in command.reports):
-            return ()
+    if not holds:
         owner = f"owned by worker {state.worker!r}" if state.is_owned else "it has ended"
         return WrongState(command="report", status=state.status, reason=owner)
-    decided: list[Fact[x.ExecutionEvent]] = []
-    current = state
-    if command.fence is None and state.status == "pending":
-        begun = facts(
-            _told(command.reports[0], now) if command.reports else now,
-            x.ExecutionStarted(attempt=state.attempt, fence=state.fence, worker=command.worker),
-        )
-        decided.extend(begun)
-        current = ahead(current, begun)
+    return _decide_all(state, command, now)
+
+
+def _decide_all(state: ExecutionState, command: c.Reports, now: datetime) -> Decision:
+    decided = _taken_up(state, command, now)
+    current = ahead(state, decided, now=now) if decided else state
     for index, report in enumerate(command.reports):
         outcome = _decide_one(current, report, now)
         if isinstance(outcome, str):
             return ReportInvalid(index=index, reason=outcome)
-        decided.extend(outcome)
-        current = ahead(current, outcome)
-    return tuple(decided)
+        ends_hold = bool(outcome) and isinstance(report, _ENDS_HOLD)
+        if ends_hold and index + 1 < len(command.reports):
+            reason = f"nothing can be told after {report.__struct_config__.tag!r}"
+            return ReportInvalid(index=index + 1, reason=reason)
+        decided = (*decided, *outcome)
+        current = ahead(current, outcome, now=now) if outcome else current
+    return () if _told_by(current) == _told_by(state) else decided
+
+
+def _taken_up(state: ExecutionState, command: c.Reports, now: datetime) -> Facts:
+    """Take an execution that nobody runs yet off the queue, when a recorder tells of it."""
+    waits = state.status == "pending" or state.waiting_for == "worker"
+    if command.fence is not None or not waits:
+        return ()
+    started = x.ExecutionStarted(
+        attempt=state.attempt, fence=state.fence, worker=command.worker or "recorder"
+    )
+    return facts(_told(command.reports[0], now), started)
+
+
+def _told_by(state: ExecutionState) -> tuple[object, ...]:
+    """Give what reports can change: a batch that leads back to the same told nothing new."""
+    return (
+        state.status,
+        state.worker,
+        state.progress,
+        state.output,
+        state.attachments,
+        state.metrics,
+        tuple((s.status, s.attempt, s.outcome, s.exit_code, s.progress) for s in state.steps),
+    )
 
 
 def _holds(state: ExecutionState, fence: int) -> bool:
@@ -73,27 +99,47 @@ def _fenced(state: ExecutionState, command: c.Reports) -> ReportFenced:
     return ReportFenced(presented=fence, current=state.fence, record=record)
 
 
-def _is_known(state: ExecutionState, report: c.Report) -> bool:
-    """Whether the report told no more than is on record already."""
+def _was_told(state: ExecutionState, report: c.Report, *, holds: bool) -> bool:
+    """Whether the report tells no more than is on record already, under this hold."""
     match report:
         case c.Finished():
-            retried = state.status == "pending" and report.outcome != "ok"
+            by_ledger = state.let_go is not None or state.cause in ("timed_out", "lease_lost")
+            retried = state.status in ("pending", "paused") and report.outcome != "ok"
             ended = state.status == "finished" and report.outcome in (None, state.outcome)
-            return retried or ended
+            return not holds and not by_ledger and (retried or ended)
         case c.Canceled():
             return state.status == "aborted"
         case c.Paused():
             return state.status == "paused"
         case c.HandedBack():
-            return state.status == "pending"
+            return not state.is_owned and state.let_go == "handed_back"
+        case c.Progressed():
+            return merge(state.progress, report.progress) == state.progress
+        case c.Produced():
+            return _is_produced(state, report)
+        case c.StepStarted() | c.StepProgressed() | c.StepFinished():
+            step = state.step(report.index)
+            return step is not None and _step_was_told(step, report, holds=holds)
         case _:
-            return _no_facts(
-                _open_report(state, report, datetime.max.replace(tzinfo=state.created_at.tzinfo))
-            )
+            assert_never(report)
 
 
-def _no_facts(outcome: "Facts | str") -> bool:
-    return not isinstance(outcome, str) and not outcome
+def _step_was_told(
+    step: StepState, report: c.StepStarted | c.StepProgressed | c.StepFinished, *, holds: bool
+) -> bool:
+    match report:
+        case c.StepStarted():
+            done = step.status == "running" or step.outcome in ("ok", "warning")
+            same = report.occurred_at is not None and report.occurred_at == step.started_at
+            return step.attempt > 0 and (done or same or not holds)
+        case c.StepProgressed():
+            return merge(step.progress, report.progress) == step.progress
+        case c.StepFinished():
+            exit_code = report.exit_code or default_exit_code(report.outcome)
+            ended = step.status == "finished" or not holds
+            return ended and (step.outcome, step.exit_code) == (report.outcome, exit_code)
+        case _:
+            assert_never(report)
 
 
 def _told(report: c.Report, now: datetime) -> datetime:
@@ -110,8 +156,7 @@ def _decide_one(state: ExecutionState, report: c.Report, now: datetime) -> Facts
         case c.Paused():
             if state.status != "pausing":
                 return f"nobody asked to pause; the execution is {state.status}"
-            limit_at = now + timedelta(seconds=state.policies.pause_limit_s)
-            return facts(occurred_at, x.ExecutionPaused(limit_at=limit_at))
+            return facts(occurred_at, paused(state, now))
         case c.Canceled():
             if state.status != "aborting":
                 return f"nobody asked to cancel; the execution is {state.status}"
@@ -149,17 +194,20 @@ def _open_report(
 
 
 def _produced(state: ExecutionState, report: c.Produced, occurred_at: datetime) -> Facts:
-    same = (
-        report.output in (None, state.output)
-        and report.attachments in (None, state.attachments)
-        and report.metrics in (None, state.metrics)
-    )
-    if same:
+    if _is_produced(state, report):
         return ()
     event = x.OutputSet(
         output=report.output, attachments=report.attachments, metrics=report.metrics
     )
     return facts(occurred_at, event)
+
+
+def _is_produced(state: ExecutionState, report: c.Produced) -> bool:
+    return (
+        report.output in (None, state.output)
+        and report.attachments in (None, state.attachments)
+        and report.metrics in (None, state.metrics)
+    )
 
 
 def _step_started(
@@ -168,7 +216,8 @@ def _step_started(
     step = state.step(report.index)
     if step is None:
         return f"there is no step {report.index}; the plan has {len(state.steps)}"
-    if step.status == "running":
+    repeated = report.occurred_at is not None and report.occurred_at == step.started_at
+    if step.status == "running" or repeated:
         return ()
     if step.status in ("finished", "skipped") and step.outcome != "error":
         return f"step {report.index} is {step.status} already"
@@ -223,7 +272,8 @@ def _finish(
         message=report.message,
         cause="invalid_input" if report.input_at_fault and outcome == "error" else None,
     )
-    if outcome == "error":
+    # Work that a recorder tells of runs elsewhere: trying it again is not the ledger's to decide.
+    if outcome == "error" and state.is_owned:
         return after_failure(state, finished, occurred_at, now)
     return facts(occurred_at, finished)
 

@@ -13,7 +13,8 @@ def after_failure(
 ) -> Facts:
     """Rule on an attempt that ended in an error: retry by policy, or finish as told.
 
-    An error in the input, and an error after a cancel was asked for, are never tried again.
+    An error in the input, and an error after a cancel was asked for, are never tried again. A pause
+    that was asked for comes between the attempts.
     """
     retry = state.policies.retry
     failures = state.attempt - state.lease_losses
@@ -34,7 +35,15 @@ def after_failure(
         reason="failed",
         message=failed.message,
     )
+    if state.status == "pausing":
+        return facts(now, again, paused(state, now))
     return facts(now, again)
+
+
+def paused(state: ExecutionState, now: datetime, *, enforced: bool = False) -> x.ExecutionPaused:
+    """Make the fact that an execution stands still, with its limit."""
+    limit_at = now + timedelta(seconds=state.policies.pause_limit_s)
+    return x.ExecutionPaused(limit_at=limit_at, enforced=enforced)
 
 
 def after_lease_loss(
@@ -48,8 +57,7 @@ def after_lease_loss(
     if state.status == "aborting":
         return facts(now, lost, x.ExecutionCanceled(message="its worker was lost", enforced=True))
     if state.status == "pausing":
-        limit_at = now + timedelta(seconds=state.policies.pause_limit_s)
-        return facts(now, lost, x.ExecutionPaused(limit_at=limit_at, enforced=True))
+        return facts(now, lost, paused(state, now, enforced=True))
     if reason == "handed_back":
         again = x.RetryScheduled(attempt=state.attempt, run_at=now, reason="handed_back")
         return facts(now, lost, again)

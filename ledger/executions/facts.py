@@ -26,9 +26,13 @@ def ahead(
     state: ExecutionState | None,
     decided: Sequence[Fact[ExecutionEvent]],
     *,
+    now: datetime | None = None,
     organization: str = "",
 ) -> ExecutionState:
-    """Fold facts that are not in the log yet; positions and numbers are unknown and stay so."""
+    """Fold facts that are not in the log yet, as if recorded at *now* (or when they happened).
+
+    Positions and numbers are unknown and stay so.
+    """
     for fact in decided:
         known = state
         state = evolve(
@@ -43,7 +47,7 @@ def ahead(
                 organization=known.organization if known is not None else organization,
                 actor="",
                 occurred_at=fact.occurred_at,
-                recorded_at=known.modified_at if known is not None else fact.occurred_at,
+                recorded_at=now or fact.occurred_at,
                 correlation_id=None,
                 causation_id=None,
                 number=None,

@@ -47,6 +47,14 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     log: str = ""
 
 
+class Held(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a pause interrupts, and a resume goes back to."""
+
+    status: Literal["pending", "running"]
+    waiting_for: WaitingFor | None = "worker"
+    ready_at: datetime | None = None
+
+
 class ExecutionState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One execution, folded up to `version`.
 
@@ -62,6 +70,8 @@ class ExecutionState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_position: int
     position: int
     version: int
+    known_at: datetime | None = None
+    """When the ledger recorded the creation; no deadline counts from before it."""
     status: Status = "pending"
     previous_status: Status | None = None
     waiting_for: WaitingFor | None = "worker"
@@ -72,6 +82,10 @@ class ExecutionState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     worker: str = ""
     lease: UUID | None = None
     lease_losses: int = 0
+    let_go: Literal["expired", "handed_back"] | None = None
+    """Why the last worker's hold ended before its work did, if it did."""
+    held: Held | None = None
+    resumed_at: datetime | None = None
     refused_fences: tuple[int, ...] = ()
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -155,6 +169,7 @@ def _created(event: x.ExecutionCreated, fact: Recorded[ExecutionEvent]) -> Execu
         created_position=fact.position,
         position=fact.position,
         version=fact.version,
+        known_at=fact.recorded_at,
         waiting_for="dependency" if event.waits_for else "worker",
         ready_at=None if event.waits_for else fact.occurred_at,
         name=event.name,
@@ -180,12 +195,17 @@ def _changes(  # noqa: C901 - one case for each event, in the order of a life
         case x.ExecutionScheduled():
             return {"waiting_for": "time", "ready_at": event.run_at}
         case x.ExecutionReleased():
+            if state.held is not None:
+                return {"held": Held(status=state.held.status)}
             return {"waiting_for": "worker", "ready_at": fact.occurred_at}
         case x.ExecutionStarted():
+            # One dispatched by the ledger has nobody yet; a recorder has a name and no lease.
+            waits = event.lease is None and not event.worker
             return {
                 "status": "running",
-                "waiting_for": None if event.lease else "worker",
-                "ready_at": None if event.lease else fact.occurred_at,
+                "waiting_for": "worker" if waits else None,
+                "ready_at": fact.occurred_at if waits else None,
+                "let_go": None,
                 "attempt": event.attempt,
                 "fence": event.fence,
                 "worker": event.worker,
@@ -195,7 +215,7 @@ def _changes(  # noqa: C901 - one case for each event, in the order of a life
         case x.ExecutionProgressed():
             return {"progress": merge(state.progress, event.progress)}
         case x.PauseRequested():
-            return {"status": "pausing", "deadline_at": event.deadline_at}
+            return {"status": "pausing", "deadline_at": event.deadline_at, "held": _held(state)}
         case x.ExecutionPaused():
             return {
                 **_UNOWNED,
@@ -206,11 +226,14 @@ def _changes(  # noqa: C901 - one case for each event, in the order of a life
                 "steps": _interrupted(state, fact, "pending"),
             }
         case x.ExecutionResumed():
+            held = state.held or Held(status="running" if state.started_at else "pending")
             return {
-                "status": "running" if state.started_at else "pending",
-                "waiting_for": "worker",
-                "ready_at": fact.occurred_at,
+                "status": held.status,
+                "waiting_for": held.waiting_for,
+                "ready_at": fact.occurred_at if held.waiting_for == "worker" else held.ready_at,
                 "deadline_at": None,
+                "held": None,
+                "resumed_at": fact.occurred_at,
             }
         case x.CancelRequested():
             return {"status": "aborting", "deadline_at": event.deadline_at}
@@ -233,14 +256,20 @@ def _changes(  # noqa: C901 - one case for each event, in the order of a life
                 "waiting_for": "worker",
                 "ready_at": fact.occurred_at,
                 "lease_losses": state.lease_losses + lost,
+                "let_go": event.reason,
                 "steps": _interrupted(state, fact, "pending"),
             }
         case x.RetryScheduled():
+            wait: WaitingFor = "worker" if event.run_at <= fact.occurred_at else "time"
+            pausing = state.status == "pausing"
             return {
                 **_UNOWNED,
                 "status": "pending",
-                "waiting_for": "worker" if event.run_at <= fact.occurred_at else "time",
+                "waiting_for": wait,
                 "ready_at": event.run_at,
+                "held": Held(status="pending", waiting_for=wait, ready_at=event.run_at)
+                if pausing
+                else None,
                 "attempt": event.attempt,
                 "steps": _to_retry(state),
             }
@@ -319,6 +348,15 @@ def _changes(  # noqa: C901 - one case for each event, in the order of a life
             return {"refused_fences": (*state.refused_fences, event.fence)}
         case _:
             assert_never(event)
+
+
+def _held(state: ExecutionState) -> Held | None:
+    """Note what a pause interrupts; who owned it lets go, so another worker must take it."""
+    if state.status not in ("pending", "running"):
+        return state.held
+    if state.is_owned:
+        return Held(status="running")
+    return Held(status=state.status, waiting_for=state.waiting_for, ready_at=state.ready_at)
 
 
 def merge(old: x.Progress, new: x.Progress) -> x.Progress:

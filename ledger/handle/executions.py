@@ -8,6 +8,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile, zip_longest
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from ledger.executions.decide import decide
 from ledger.executions.facts import ahead
 from ledger.executions.parameters import arguments
 from ledger.executions.plan import expand, included_jobs
-from ledger.executions.state import ExecutionState, evolve
+from ledger.executions.state import ExecutionState, StepState, evolve
 from ledger.handle.jobs import Jobs, definition_of
 from ledger.handle.streams import Done, Loaded, Planned, StaleVersion, Streams
 from ledger.ids import execution_of, execution_stream, job_stream, new_uuid
@@ -137,6 +138,9 @@ class Executions:
                 fresh = True
                 continue
             except ClaimTaken as taken:
+                if wanted.dispatch_at_once and await self._queues(context, wanted, taken.key):
+                    wanted = replace(wanted, dispatch_at_once=False)
+                    continue
                 outcome = await self._on_claim_taken(taken, context, wanted)
                 if outcome is None:
                     continue
@@ -218,10 +222,10 @@ class Executions:
             dispatch_at_once=wanted.dispatch_at_once,
             occurred_at=wanted.occurred_at,
         )
-        facts = decide(None, command, now)
+        facts = decide(None, command, now, uuid=uuid)
         if not isinstance(facts, tuple):
             return facts
-        planned = _plan_append(stream, context.organization, None, facts)
+        planned = self._plan_append(stream, context.organization, None, facts)
         return _Ready(
             stream=stream,
             append=Append(
@@ -235,7 +239,8 @@ class Executions:
                         for read, version in plan.versions
                     ),
                 ),
-                claims=(*planned.claims, *_idempotency(context, wanted, stream, now)),
+                # In this order they are refused: a repeated request learns what it made first.
+                claims=(*_idempotency(context, wanted, stream, now), *planned.claims),
                 releases=planned.releases,
             ),
         )
@@ -247,18 +252,13 @@ class Executions:
         old = (await self.streams.refresh(execution_stream(uuid))).state
         if old is None:
             return 1
-        done = [
-            step
-            for step in old.steps
-            if step.status == "skipped" or step.outcome in ("ok", "warning")
-        ]
-        first = (
-            len(done) + 1 if [s.plan.index for s in done] == list(range(1, len(done) + 1)) else 1
-        )
-        for step, now in zip(done, steps, strict=False):
-            if (step.plan.step_id, step.plan.scope) != (now.step_id, now.scope):
-                reason = f"step {now.index} was {step.plan.step_id!r} and is {now.step_id!r} now"
+        done = list(takewhile(_is_done, old.steps))
+        for step, now in zip_longest(done, steps[: len(done)]):
+            if now is None or (step.plan.step_id, step.plan.scope) != (now.step_id, now.scope):
+                found = "gone" if now is None else f"{now.step_id!r} now"
+                reason = f"step {step.plan.index} was {step.plan.step_id!r} and is {found}"
                 return RestartImpossible(job_id=old.job_id, reason=reason)
+        first = len(done) + 1
         if first > len(steps):
             reason = "every step was done already"
             return RestartImpossible(job_id=old.job_id, reason=reason)
@@ -293,6 +293,12 @@ class Executions:
         while len(self._plans) > PLAN_CACHE_SIZE:
             self._plans.popitem(last=False)
         return planned
+
+    async def _queues(self, context: Context, wanted: NewExecution, key: str) -> bool:
+        """Whether what was taken is the slot of a job whose executions wait for it."""
+        state = (await self._jobs.read(context.organization, wanted.job_id, fresh=False)).state
+        queues = state is not None and state.definition.policies.when_running == "queue"
+        return queues and key == running_key(context.organization, wanted.job_id)
 
     async def _on_claim_taken(
         self, taken: ClaimTaken, context: Context, wanted: NewExecution
@@ -331,9 +337,9 @@ class Executions:
         stream = execution_stream(uuid)
         outcome = await self.streams.change(
             stream,
-            lambda state: decide(state, command, self._clock()),
+            lambda state: decide(state, command, self._clock(), uuid=uuid),
             context,
-            plan=lambda state, facts: _plan_append(stream, context.organization, state, facts),
+            plan=lambda state, facts: self._plan_append(stream, context.organization, state, facts),
             if_version=if_version,
         )
         if isinstance(outcome, ReportFenced) and outcome.record is not None:
@@ -346,9 +352,28 @@ class Executions:
                     else (Fact(record, self._clock()),)
                 ),
                 context,
-                plan=lambda state, facts: _plan_append(stream, context.organization, state, facts),
+                plan=lambda state, facts: self._plan_append(
+                    stream, context.organization, state, facts
+                ),
             )
         return outcome
+
+    def _plan_append(
+        self,
+        stream: str,
+        organization: str,
+        state: ExecutionState | None,
+        facts: tuple[Fact[Any], ...],
+    ) -> Planned:
+        """Derive an append's timer and keys from the state it leads to."""
+        now = self._clock()
+        after = ahead(state, facts, now=now, organization=organization)
+        claims, releases = changes(after, [fact.event for fact in facts])
+        return Planned(
+            due_at=look_again_at(after, now),
+            claims=tuple(Claim(key=key, stream=stream) for key in claims),
+            releases=tuple(Release(key=key, stream=stream) for key in releases),
+        )
 
 
 class _Ready(Struct, frozen=True):
@@ -356,20 +381,9 @@ class _Ready(Struct, frozen=True):
     append: Append
 
 
-def _plan_append(
-    stream: str,
-    organization: str,
-    state: ExecutionState | None,
-    facts: tuple[Fact[Any], ...],
-) -> Planned:
-    """Derive an append's timer and keys from the state it leads to."""
-    after = ahead(state, facts, organization=organization)
-    claims, releases = changes(after, [fact.event for fact in facts])
-    return Planned(
-        due_at=look_again_at(after, facts[-1].occurred_at),
-        claims=tuple(Claim(key=key, stream=stream) for key in claims),
-        releases=tuple(Release(key=key, stream=stream) for key in releases),
-    )
+def _is_done(step: StepState) -> bool:
+    succeeded = step.status == "finished" and step.outcome in ("ok", "warning")
+    return step.status == "skipped" or succeeded
 
 
 def _idempotency(
@@ -389,5 +403,7 @@ def _idempotency(
 
 
 def _request_digest(wanted: NewExecution) -> bytes:
-    told: Mapping[str, Any] = msgspec.to_builtins(replace(wanted, occurred_at=None))
+    told: Mapping[str, Any] = msgspec.to_builtins(
+        replace(wanted, occurred_at=None, dispatch_at_once=False)
+    )
     return hashlib.sha256(msgspec.json.encode(told, order="deterministic")).digest()

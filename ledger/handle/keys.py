@@ -1,6 +1,7 @@
 """Making, finding and revoking access keys.
 
-A key is found by the digest of its secret, through a claim that its stream owns until revoked.
+A key is found by the digest of its secret, through a claim that its stream owns for ever: what a
+revoked key's secret opened, it opens never again.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from ledger.handle.streams import Done, Planned, Streams
 from ledger.ids import key_stream, new_uuid
 from ledger.keys.state import KeyState, evolve
 from ledger.rejection import KeyUnknown, Rejection
-from ledger.store.port import Claim, Context, Release
+from ledger.store.port import AnyRecorded, Claim, Context
 from ledger.store.postgres import PostgresStore
 
 CACHE_SIZE = 1000
@@ -29,6 +30,8 @@ class MadeKey(Struct, frozen=True):
 
     state: KeyState
     secret: str
+    records: tuple[AnyRecorded, ...] = ()
+    """The event that made it; none when it was there."""
 
 
 def secret_digest(secret: str) -> str:
@@ -59,7 +62,11 @@ class Keys:
         public_id: str = "",
         secret: str | None = None,
     ) -> MadeKey:
-        """Make a key; with a *secret* given, one that opens it already is given back as it is."""
+        """Make a key; with a *secret* given, one that opens it already is given back as it is.
+
+        Raises:
+            ClaimTaken: the secret is that of a revoked key; take another.
+        """
         secret = secret or new_secret()
         digest = secret_digest(secret)
         uuid = new_uuid()
@@ -87,8 +94,8 @@ class Keys:
                 raise
             return MadeKey(known, secret)
         if not isinstance(done, Done):
-            raise AssertionError(done)
-        return MadeKey(done.state, secret)
+            raise _Refused(done)
+        return MadeKey(done.state, secret, done.records)
 
     async def find(self, digest: str) -> KeyState | None:
         """Find the key that a secret of this digest opens; None when there is none, or revoked."""
@@ -106,7 +113,6 @@ class Keys:
         loaded = await self.streams.refresh(stream)
         if loaded.state is None:
             return KeyUnknown(key=str(uuid))
-        claim = _claim(loaded.state.created.secret_sha256)
         done = await self.streams.change(
             stream,
             lambda state: (
@@ -115,11 +121,14 @@ class Keys:
                 else (Fact(KeyRevoked(reason=reason), self._clock()),)
             ),
             context,
-            plan=lambda _state, _facts: Planned(releases=(Release(key=claim, stream=stream),)),
         )
         if not isinstance(done, Done):
-            raise AssertionError(done)
+            raise _Refused(done)
         return done
+
+
+class _Refused(AssertionError):
+    """Creating and revoking keys is never refused."""
 
 
 def _claim(digest: str) -> str:
