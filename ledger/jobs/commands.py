@@ -22,6 +22,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """Replace the definition."""
 
     definition: Definition
+    by_ledger: bool = False
 
 
 class SetSchedule(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,10 @@ class Retire(Struct, frozen=True, kw_only=True):
     """Let the job never run again; what is open runs to its end."""
 
     reason: str = ""
+    by_ledger: bool = False
 
 
-Command: TypeAlias = Define | Change | SetSchedule | ClearSchedule | Retire
+OnExisting: TypeAlias = Change | SetSchedule | ClearSchedule | Retire
+"""What can be asked of a job that is there."""
+
+Command: TypeAlias = Define | OnExisting

@@ -29,21 +29,22 @@ def decide(state: JobState | None, command: c.Command, now: datetime, *, job_id:
         if isinstance(command, c.Retire) and state is not None:
             return ()
         return JobUnknown(job_id=job_id)
-    if is_reserved(job_id) and not isinstance(command, c.SetSchedule | c.ClearSchedule):
-        return JobReserved(job_id=job_id)
+    return _on_known(state, command, now)
+
+
+def _on_known(state: JobState, command: c.OnExisting, now: datetime) -> Decision:
+    job_id = state.job_id
     match command:
-        case c.Change():
-            if command.definition == state.definition:
+        case c.Change() | c.Retire() if is_reserved(job_id) and not command.by_ledger:
+            return JobReserved(job_id=job_id)
+        case c.Change(definition=definition):
+            if definition == state.definition:
                 return ()
-            return flaw(job_id, command.definition) or _facts(
-                now, j.JobChanged(definition=command.definition)
-            )
-        case c.SetSchedule():
-            if command.schedule == state.schedule:
+            return flaw(job_id, definition) or _facts(now, j.JobChanged(definition=definition))
+        case c.SetSchedule(schedule=schedule):
+            if schedule == state.schedule:
                 return ()
-            return schedules.check(command.schedule) or _facts(
-                now, j.JobScheduleSet(schedule=command.schedule)
-            )
+            return schedules.check(schedule) or _facts(now, j.JobScheduleSet(schedule=schedule))
         case c.ClearSchedule():
             return _facts(now, j.JobScheduleCleared()) if state.schedule is not None else ()
         case c.Retire():
