@@ -6,6 +6,12 @@ they are not in the log and go in now, or their streams have moved on, and readi
 whether it was by these very events. A crash of the process at any line leaves either the whole
 item in the log or nothing of it.
 
+Limit: a call whose connection was lost may still be running on the server. It takes its turn at the
+head row like any other; what it writes then was refused for its version if the repeated call was
+written first, and is found by the repeated call otherwise. Only when the repeated call was refused
+for a claim can the first one still go in (if that claim ends meanwhile), so such a refusal of an
+uncertain item is reported as `StoreUnavailable`, not as `ClaimTaken`.
+
 Order: items are committed in the order they were submitted, except that an item which touches a
 stream or key of an earlier item in the same batch waits for the next batch.
 """
@@ -13,15 +19,22 @@ stream or key of an earlier item in the same batch waits for the next batch.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 import structlog
 
-from ledger.errors import AppendQueueFull, Corrupt, StoreUnavailable, WrongExpectedVersion
+from ledger.errors import (
+    AppendQueueFull,
+    Conflict,
+    Corrupt,
+    StoreUnavailable,
+    WrongExpectedVersion,
+)
 from ledger.store.pending import Pending, columns
-from ledger.store.pool import LOST, connect
+from ledger.store.pool import LOST, connect, is_lost, is_passing
 from ledger.store.port import AnyRecorded, Append
 from ledger.store.queries import load
 from ledger.store.rows import recorded
@@ -43,8 +56,20 @@ Committed = Callable[[list[AnyRecorded]], None]
 class Appender:
     """The one writer of this process."""
 
-    def __init__(self, dsn: str, on_commit: Committed) -> None:
-        """Write to the database at *dsn*; *on_commit* is told each batch's events, in order."""
+    def __init__(
+        self,
+        dsn: str,
+        on_commit: Committed,
+        *,
+        max_waiting: int = MAX_WAITING,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        """Write to the database at *dsn*; *on_commit* is told each batch's events, in order.
+
+        Units: *max_waiting* in appends; *deadline_s* from when an append was asked for.
+        """
+        self._max_waiting = max_waiting
+        self._deadline_s = deadline_s
         self._dsn = dsn
         self._on_commit = on_commit
         self._waiting: deque[Pending] = deque()
@@ -83,10 +108,10 @@ class Appender:
         if self._stopping:
             message = "the server is shutting down"
             raise StoreUnavailable(message)
-        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
+        if len(self._waiting) >= self._max_waiting or self._waiting_bytes >= MAX_WAITING_BYTES:
             message = "too many appends are waiting for the database"
             raise AppendQueueFull(message)
-        pending = Pending(append, loop.create_future(), loop.time() + DEADLINE_S)
+        pending = Pending(append, loop.create_future(), loop.time() + self._deadline_s)
         self._waiting.append(pending)
         self._waiting_bytes += pending.size_bytes
         self._wake.set()
@@ -102,7 +127,7 @@ class Appender:
                 batch = self._take()
                 try:
                     await self._write(batch)
-                except Exception as error:  # noqa: BLE001 - the writer outlives any one batch
+                except Exception as error:  # noqa: BLE001 - a bug; the writer outlives it
                     _log.exception("append failed", items=len(batch))
                     for pending in batch:
                         pending.fail(error)
@@ -117,6 +142,9 @@ class Appender:
         events = size = 0
         while self._waiting:
             pending = self._waiting.popleft()
+            if pending.future.done():
+                self._waiting_bytes -= pending.size_bytes
+                continue  # its caller went away while nothing of it was written
             full = batch and (
                 events + len(pending.events) > MAX_BATCH_EVENTS
                 or size + pending.size_bytes > MAX_BATCH_BYTES
@@ -150,19 +178,17 @@ class Appender:
         attempt = 0
         while batch:
             try:
-                rows = await self._call(batch)
-            except asyncpg.LockNotAvailableError:
-                pass  # another process held the head row too long; nothing was written
-            except LOST as error:
-                await self._drop_connection()
+                await self._settle(batch, await self._call(batch))
+            except (*LOST, asyncpg.PostgresError, ValueError, OverflowError) as error:
+                if is_lost(error):
+                    self._drop_connection()
+                    for pending in batch:
+                        pending.uncertain = True
+                elif not is_passing(error):
+                    await self._divide(batch, error)
+                    return
                 _log.warning("append interrupted", items=len(batch), error=type(error).__name__)
-                for pending in batch:
-                    pending.uncertain = True
-            except (asyncpg.PostgresError, ValueError, OverflowError) as error:
-                await self._divide(batch, error)
-                return
             else:
-                await self._settle(batch, rows)
                 return
             delay = RECONNECT_DELAYS_S[min(attempt, len(RECONNECT_DELAYS_S) - 1)]
             attempt += 1
@@ -173,12 +199,13 @@ class Appender:
     def _still_wanted(self, batch: list[Pending], now: float) -> list[Pending]:
         wanted: list[Pending] = []
         for pending in batch:
+            if pending.future.done():
+                continue
             if pending.deadline > now and not self._stopping:
                 wanted.append(pending)
                 continue
             known = "it is not known whether it was written" if pending.uncertain else "not written"
-            message = f"the database did not answer in time; {known}"
-            pending.fail(StoreUnavailable(message))
+            pending.fail(StoreUnavailable(f"the database did not answer in time; {known}"))
         return wanted
 
     async def _divide(self, batch: list[Pending], error: Exception) -> None:
@@ -194,56 +221,74 @@ class Appender:
         refusal.__cause__ = error
         batch[0].fail(refusal)
 
-    async def _call(self, batch: list[Pending]) -> list[Any]:
+    async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._dsn)
-        return await self._connection.fetch(_SQL["append"], *columns(batch), timeout=CALL_TIMEOUT_S)
+        return self._connection
 
-    async def _drop_connection(self) -> None:
+    async def _call(self, batch: list[Pending]) -> list[Any]:
+        connection = await self._connected()
+        return await connection.fetch(_SQL["append"], *columns(batch), timeout=CALL_TIMEOUT_S)
+
+    def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
 
     async def _settle(self, batch: list[Pending], rows: list[Any]) -> None:
+        """Give each caller its outcome; what was sent before and is refused now is looked up."""
         committed: list[AnyRecorded] = []
         accepted: list[tuple[Pending, tuple[AnyRecorded, ...]]] = []
+        doubtful: list[tuple[Pending, Conflict]] = []
         for row in rows:
             pending = batch[row["item"]]
             if row["stream"] is not None or row["key"] is not None:
-                await self._refuse(pending, row)
-            else:
-                position, numbers = row["position"], row["numbers"]
-                records = pending.recorded(position, numbers, row["recorded_at"]) if numbers else ()
-                accepted.append((pending, records))
-                committed.extend(records)
+                refusal = pending.refusal(row)
+                if pending.uncertain and pending.events:
+                    doubtful.append((pending, refusal))
+                else:
+                    pending.fail(refusal)
+                continue
+            numbers = row["numbers"]
+            records = (
+                pending.recorded(row["position"], numbers, row["recorded_at"]) if numbers else ()
+            )
+            accepted.append((pending, records))
+            committed.extend(records)
         self.batches += 1
         self.events += len(committed)
         if committed:
-            committed.sort(key=lambda record: record.position)
+            committed.sort(key=_position)
             self._on_commit(committed)
         for pending, records in accepted:
             pending.resolve(records)
+        # Last, because it can fail: the others have their outcome by then.
+        for pending, refusal in doubtful:
+            await self._look_up(pending, refusal)
 
-    async def _refuse(self, pending: Pending, row: Any) -> None:
-        refusal = pending.refusal(row)
-        if pending.uncertain and isinstance(refusal, WrongExpectedVersion) and pending.events:
-            found = await self._find(pending)
-            if found is not None:
-                pending.resolve(found)
-                return
-        pending.fail(refusal)
+    async def _look_up(self, pending: Pending, refusal: Conflict) -> None:
+        found = await self._find(pending)
+        if found is not None:
+            pending.resolve(found)
+        elif isinstance(refusal, WrongExpectedVersion):
+            pending.fail(refusal)
+        else:
+            message = "the connection was lost, and now a key is taken; it may still be written"
+            pending.fail(StoreUnavailable(message))
 
     async def _find(self, pending: Pending) -> tuple[AnyRecorded, ...] | None:
         """Look for an uncertain item's own events in the log."""
-        if self._connection is None:
-            return None
+        connection = await self._connected()
         found: list[AnyRecorded] = []
         for write in pending.append.writes:
             if not write.facts:
                 continue
-            rows = await self._connection.fetch(
+            rows = await connection.fetch(
                 _SQL["read_stream"], write.stream, write.expected_version, None
             )
             found.extend(recorded(row) for row in rows[: len(write.facts)])
         ours = [event.event_id for event in pending.events]
         return tuple(found) if [record.event_id for record in found] == ours else None
+
+
+_position: Final = attrgetter("position")

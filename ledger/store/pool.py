@@ -23,6 +23,10 @@ LOST: Final = (
 )
 """What the driver raises when the database is not there, or no longer."""
 
+_PASSING: Final = frozenset(("25", "40", "53", "55", "57", "58"))
+"""SQLSTATE classes that say nothing about the values sent: read-only (a server that was just
+demoted), rolled back, out of resources, locked, canceled by an operator, system error."""
+
 _SETTINGS: Final = {
     "application_name": "jobledger",
     "jit": "off",
@@ -53,6 +57,20 @@ async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 10) -> "asyn
     )
 
 
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection ended, so that a call's effect is unknown."""
+    # The driver's refusal of a value is an InterfaceError and a ValueError; nothing was sent.
+    return isinstance(error, LOST) and not isinstance(error, ValueError)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a call had no effect and may succeed when made again as it is."""
+    if not isinstance(error, asyncpg.PostgresError) or is_lost(error):
+        return False
+    state: str = error.sqlstate or ""
+    return state[:2] in _PASSING
+
+
 @contextmanager
 def store_errors() -> Iterator[None]:
     """Turn the loss of the database into `StoreUnavailable`.
@@ -62,6 +80,8 @@ def store_errors() -> Iterator[None]:
     """
     try:
         yield
-    except LOST as error:
+    except (*LOST, asyncpg.PostgresError) as error:
+        if not (is_lost(error) or is_passing(error)):
+            raise
         message = f"the database cannot be reached ({type(error).__name__})"
         raise StoreUnavailable(message) from error

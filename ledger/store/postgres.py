@@ -47,10 +47,19 @@ class PostgresStore:
 
     @classmethod
     async def open(cls, dsn: str, *, max_connections: int = 10) -> "PostgresStore":
-        """Connect to a migrated database and begin to write and tail; the caller stops it."""
-        store = cls(dsn, await open_pool(dsn, max_size=max_connections))
+        """Connect to a migrated database and begin to write and tail; the caller closes it.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
         with store_errors():
+            pool = await open_pool(dsn, max_size=max_connections)
+        store = cls(dsn, pool)
+        try:
             await store.tail.start()
+        except BaseException:
+            pool.terminate()
+            raise
         store.appender.start()
         return store
 

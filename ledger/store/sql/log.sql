@@ -43,8 +43,12 @@ select * from ledger.append(
 select ledger.ensure_partitions();
 
 -- name: purge_claims
--- Forget keys whose time has passed.
-delete from ledger.claims where expires_at < now();
+-- Forget keys whose time has passed; those an append is about to take over are left to it, since
+-- two statements that lock several keys each could wait for each other.
+delete from ledger.claims
+where key in (
+    select c.key from ledger.claims c where c.expires_at < now() for update skip locked
+);
 
 -- name: take_due
 -- $1 limit, $2 how long (s) nobody else looks at what was taken. Streams whose timer has passed.

@@ -85,6 +85,8 @@ declare
     _first bigint := (select position / _size from ledger.head);
     _name text;
 begin
+    -- Several processes keep house; the second one finds the first one's work done.
+    perform pg_advisory_xact_lock(1785684588);
     for _index in _first .. _first + 1 loop
         _name := format('events_%s', lpad(_index::text, 6, '0'));
         if to_regclass('ledger.' || _name) is null then

@@ -49,7 +49,7 @@ begin
     ),
     claimed as (
         select * from unnest(claim_item, claim_key, claim_stream, claim_value, claim_expires_at)
-            as c (item, key, stream, value, expires_at)
+            with ordinality as c (item, key, stream, value, expires_at, ordinal)
     ),
     moved_on as (
         select distinct on (w.item) w.item, w.stream, w.expected, coalesce(s.version, 0) as actual
@@ -61,7 +61,7 @@ begin
         select distinct on (c.item) c.item, c.key, k.stream as owner, k.value
         from claimed c join ledger.claims k on k.key = c.key
         where k.stream <> c.stream and (k.expires_at is null or k.expires_at > _now)
-        order by c.item
+        order by c.item, c.ordinal  -- the first key that the caller named decides
     ),
     refused as (
         select m.item from moved_on m union select t.item from taken t
