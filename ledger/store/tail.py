@@ -5,8 +5,9 @@ of other processes (on a connection of its own, because a pool would lose the LI
 poll every second, which alone would be enough.
 
 Recent events are kept decoded in a ring, so that several followers near the head cost one read.
-The ring never has a hole: a batch that does not continue it is left out, and the next follower that
-reads across the gap fills it.
+The ring never has a hole. A commit of this process that does not continue it (another process
+committed in between) is left out, and the next follower that reads from the ring's end fills the
+gap. A follower that reads beyond its end shows that nobody will: then the ring starts anew there.
 
 On loss of the database followers keep waiting; the listener reconnects and looks at the head again.
 """
@@ -15,6 +16,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Final
 
 import asyncpg
@@ -45,6 +47,7 @@ class Tail:
         self._ring: deque[AnyRecorded] = deque()
         self._waiters: set[asyncio.Future[None]] = set()
         self._listener: asyncio.Task[None] | None = None
+        self._stops = 0
         self.head = 0
         """Highest position known to be committed; every position up to it is visible."""
 
@@ -55,7 +58,8 @@ class Tail:
             self._listener = asyncio.create_task(self._listen(), name="tail-listener")
 
     async def stop(self) -> None:
-        """End listening and wake everybody. Idempotent."""
+        """End listening and wake everybody who waits now. Idempotent."""
+        self._stops += 1
         if self._listener is not None:
             self._listener.cancel()
             with suppress(asyncio.CancelledError):
@@ -75,12 +79,16 @@ class Tail:
             self._wake()
 
     async def wait_past(self, position: int, timeout_s: float) -> int:
-        """Wait until the head is past *position*, and give it; at the timeout, give it as it is."""
+        """Wait until the head is past *position*, and give it; at the timeout, give it as it is.
+
+        `stop` ends a wait that is under way like a timeout.
+        """
         if self.head > position or timeout_s <= 0:
             return self.head
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        while self.head <= position:
+        stops = self._stops
+        while self.head <= position and stops == self._stops:
             left = deadline - loop.time()
             if left <= 0:
                 break
@@ -100,11 +108,12 @@ class Tail:
         if self._ring and self._ring[0].position <= after + 1:
             skip = after + 1 - self._ring[0].position
             if skip < len(self._ring):
-                end = min(skip + limit, len(self._ring))
-                return [self._ring[index] for index in range(skip, end)]
+                return list(islice(self._ring, skip, skip + limit))
         if after >= self.head:
             return []
         records = await self._read_log(after, limit)
+        if self._ring and records and records[0].position > self._ring[-1].position + 1:
+            self._ring.clear()
         self._extend(records)
         return records
 
