@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from ledger.clock import Clock
-from ledger.errors import ClaimTaken, LedgerError
+from ledger.errors import LedgerError
 from ledger.executions.commands import Command, LoseLease, Tick
 from ledger.executions.deadlines import look_again_at
 from ledger.executions.state import ExecutionState
@@ -69,7 +69,7 @@ class Timer:
                     clean_at = loop.time() + HOUSEKEEPING_S
             except LedgerError as error:
                 _log.warning("timer interrupted", error=type(error).__name__)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a bug; the clockwork goes on
                 _log.exception("timer failed")
             await asyncio.sleep(0 if busy >= BATCH else POLL_S)
 
@@ -83,8 +83,10 @@ class Timer:
             async with places:
                 try:
                     await self._issue(stream, command)
-                except (LedgerError, ClaimTaken) as error:
+                except LedgerError as error:
                     _log.warning("due later", stream=stream, error=type(error).__name__)
+                except Exception:  # noqa: BLE001 - a bug; the other streams go on
+                    _log.exception("timer failed", stream=stream)
 
         async with asyncio.TaskGroup() as group:
             for stream, fence in expired:
@@ -96,8 +98,7 @@ class Timer:
     async def _issue(self, stream: str, command: Command) -> None:
         uuid = execution_of(stream)
         if uuid is None:
-            await self._store.set_due(stream, 0, None)
-            return
+            return  # no other kind of stream sets a timer
         state = (await self._executions.streams.refresh(stream)).state
         if state is not None:
             context = Context(organization=state.organization, actor=ACTOR)

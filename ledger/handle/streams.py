@@ -83,9 +83,10 @@ class Streams(Generic[S]):
         return self._folded(Loaded(None, 0), records)
 
     def fold(self, stream: str, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
-        """Take new events of a stream into the cache."""
+        """Take new events of a stream into the cache, unless somebody else took in later ones."""
         loaded = self._folded(known, records)
-        if loaded.version > 0:
+        cached = self._cache.get(stream)
+        if loaded.version > (cached.version if cached is not None else 0):
             self._cache[stream] = loaded
             self._cache.move_to_end(stream)
             while len(self._cache) > self._cache_size:
