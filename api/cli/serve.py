@@ -11,9 +11,20 @@ from api.cli.lifeline import stop_with_stdin
 
 
 @click.command(short_help="Run the server.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="TCP port."
+    "--host",
+    default="127.0.0.1",
+    envvar="JOBLEDGER_HOST",
+    show_default=True,
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    default=8080,
+    envvar="JOBLEDGER_PORT",
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="TCP port.",
 )
 @click.option(
     "--data",

@@ -52,12 +52,11 @@ async def resume(ledger: Ledger, *, execution: str, reason: str, as_json: bool) 
 
 @click.command(short_help="Run a closed execution again.")
 @click.argument("execution")
-@reason_option
 @json_option
 @connected
-async def restart(ledger: Ledger, *, execution: str, reason: str, as_json: bool) -> None:
+async def restart(ledger: Ledger, *, execution: str, as_json: bool) -> None:
     """Run a closed execution again, as a new one."""
-    _print(await ledger.executions.restart(execution, reason), as_json=as_json)
+    _print(await ledger.executions.restart(execution), as_json=as_json)
 
 
 @click.command(short_help="Hide a closed execution.")

@@ -6,13 +6,15 @@ from typing import Final
 
 import msgspec
 
-from api.client.errors import Busy, Unreachable
+from api.client.errors import Busy, ServerFault, Unreachable
 from api.client.transport import Transport, pause_before
 from api.native.wire import EventPage
 
 _EVENTS: Final = msgspec.json.Decoder(EventPage)
 
 FOLLOW_WAIT_S: Final = 20.0
+MAX_FAULTS: Final = 8
+"""Errors of the server itself, one after the other, that following puts up with."""
 
 
 class Events:
@@ -66,6 +68,9 @@ class Events:
 
         Order: by position, none left out. A lost server is waited for; the last page's
         `next_after` is where a later call goes on.
+
+        Raises:
+            Refused: the key may not read the log, or the server fails again and again.
         """
         wanted = tuple(types)
         failures = 0
@@ -79,13 +84,12 @@ class Events:
                     execution_id=execution_id,
                     repeat=False,
                 )
-            except Unreachable:
+            except (Unreachable, Busy, ServerFault) as error:
                 failures += 1
-                await asyncio.sleep(pause_before(failures + 1))
-                continue
-            except Busy as busy:
-                failures += 1
-                await asyncio.sleep(pause_before(failures + 1, busy.retry_after_s))
+                if isinstance(error, ServerFault) and failures >= MAX_FAULTS:
+                    raise
+                asked_s = error.retry_after_s if isinstance(error, Busy) else 0.0
+                await asyncio.sleep(pause_before(failures + 1, asked_s))
                 continue
             failures = 0
             after = page.next_after

@@ -129,20 +129,26 @@ class Executions:
         """Let a paused one go on."""
         return await self._steer(execution, "/resume", reason)
 
-    async def restart(self, execution: ExecutionId, reason: str = "") -> ExecutionView:
-        """Run a closed execution again, as a new one.
-
-        Idempotent: not known to be, so a lost connection is not tried again.
-        """
-        return await self._steer(execution, "/restart", reason, repeat=False)
-
-    async def _steer(
-        self, execution: ExecutionId, verb: str, reason: str, *, repeat: bool = True
+    async def restart(
+        self,
+        execution: ExecutionId,
+        post: ExecutionPost | None = None,
+        *,
+        idempotency_key: str = "",
     ) -> ExecutionView:
+        """Run a closed execution again, as a new one, from the step where it ended.
+
+        Idempotent: as `create`.
+        """
         return await self._transport.call(
             "POST",
-            _path(execution, verb),
+            _path(execution, "/restart"),
             _EXECUTION,
-            body=ReasonPost(reason=reason),
-            repeat=repeat,
+            body=post or ExecutionPost(),
+            headers={"Idempotency-Key": idempotency_key or str(new_uuid())},
+        )
+
+    async def _steer(self, execution: ExecutionId, verb: str, reason: str) -> ExecutionView:
+        return await self._transport.call(
+            "POST", _path(execution, verb), _EXECUTION, body=ReasonPost(reason=reason)
         )

@@ -1,6 +1,7 @@
 """`jobledger demo`, which `scripts/run` starts: what a newcomer sees, twice on the same directory."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ async def test_once_runs_everything_and_leaves_nothing_running(tmp_path: Path) -
         assert "PriceIndexJob" in text
         assert "Timeline of CustomerImportJob" in text
         assert f"http://127.0.0.1:{port}" in text
-        with pytest.raises(OSError, match="refused|failed"):
+        with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
 
 
@@ -75,3 +76,24 @@ async def test_a_killed_demo_can_be_started_again(tmp_path: Path) -> None:
     async with asyncio.timeout(40):
         rest, _ = await second.communicate()
     assert second.returncode == 0, rest.decode()
+
+
+async def test_a_child_that_dies_ends_the_demo(tmp_path: Path) -> None:
+    """When the server is killed the demo says so, stops the worker and fails."""
+    data, port = tmp_path / "data", free_port()
+    process = await start(data, port)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+
+    async def server() -> int:
+        for pid in children.read_text().split():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"serve" in command and read_credentials(data) is not None:
+                return int(pid)
+        return 0
+
+    os.kill(await eventually(server, deadline_s=60), signal.SIGKILL)
+    async with asyncio.timeout(60):
+        out, _ = await process.communicate()
+    assert process.returncode == 1
+    assert "the server ended with status -9" in out.decode()
+    assert not children.exists()

@@ -138,7 +138,7 @@ def test_every_command_can_be_imported_and_has_help() -> None:
     """The list of commands names only what is there."""
     context = click.Context(main)
     for name in COMMANDS:
-        command = main.get_command(context, name)  # type: ignore[attr-defined]
+        command = main.get_command(context, name)
         assert command is not None
         assert command.help
 
