@@ -82,18 +82,17 @@ async def test_a_child_that_dies_ends_the_demo(tmp_path: Path) -> None:
     """When the server is killed the demo says so, stops the worker and fails."""
     data, port = tmp_path / "data", free_port()
     process = await start(data, port)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-
-    async def server() -> int:
-        for pid in children.read_text().split():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if b"serve" in command and read_credentials(data) is not None:
-                return int(pid)
-        return 0
-
-    os.kill(await eventually(server, deadline_s=60), signal.SIGKILL)
+    os.kill(await eventually(lambda: server_of(process.pid, data), deadline_s=60), signal.SIGKILL)
     async with asyncio.timeout(60):
         out, _ = await process.communicate()
     assert process.returncode == 1
     assert "the server ended with status -9" in out.decode()
-    assert not children.exists()
+
+
+def server_of(demo: int, data: Path) -> int:
+    """Find the demo's server process once it has written its credentials; 0 until then."""
+    for pid in Path(f"/proc/{demo}/task/{demo}/children").read_text().split():
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"serve" in command and read_credentials(data) is not None:
+            return int(pid)
+    return 0
