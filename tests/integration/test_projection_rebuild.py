@@ -112,6 +112,45 @@ async def test_an_old_owner_cannot_write_after_the_swap(database_url: str) -> No
         assert (await verify(store.pool, store.tail, projector)).is_sound
 
 
+async def test_a_long_reader_holds_up_the_swap_only(database_url: str) -> None:
+    """While a reader keeps its transaction open, the live generation goes on; then it is swapped."""
+    world = World(108)
+    projector = ExecutionsProjector()
+    async with ledger(database_url) as store:
+        await write(store, world.lives(5))
+        live = await runner(store, projector)
+        await catch_up(live, store.tail.head)
+        await request_rebuild(store.pool, projector)
+        building = await runner(store, projector, generation="rebuild")
+        rebuild = Rebuild(
+            projector, building.checkpoint, pool=store.pool, tail=store.tail, lease_s=60.0
+        )
+        async with store.pool.acquire() as reader:
+            transaction = reader.transaction()
+            await transaction.start()
+            await reader.fetch("select from view_executions.executions")
+            swapping = asyncio.create_task(rebuild.run())
+
+            async def swap_waits() -> bool:
+                waiting: bool = await store.pool.fetchval(
+                    "select exists (select from pg_locks"
+                    " where not granted and mode = 'AccessExclusiveLock')"
+                )
+                return waiting
+
+            await eventually(swap_waits)
+            await write(store, world.lives(2))
+            await catch_up(live, store.tail.head)
+            assert not swapping.done()
+            await transaction.rollback()
+        await swapping
+        with pytest.raises(checkpoints.Superseded):
+            await live.load()
+        new = await runner(store, projector)
+        await catch_up(new, store.tail.head)
+        assert (await verify(store.pool, store.tail, projector)).is_sound
+
+
 async def _run_until_version(store_url: str, projector: Projector, version: int) -> tuple[int, int]:
     async with ledger(store_url) as store:
         supervisor = Supervisor(store.pool, store.tail, [projector], lease_s=1.0)

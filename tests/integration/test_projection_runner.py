@@ -79,6 +79,24 @@ async def test_two_runners_of_one_epoch_apply_each_event_once(database_url: str)
         assert (await verify(store.pool, store.tail, projector)).is_sound
 
 
+async def test_a_runner_that_fell_behind_moves_nothing_back(database_url: str) -> None:
+    """A runner with an old position applies nothing and takes up the row's position."""
+    world = World(44)
+    async with ledger(database_url) as store:
+        await write(store, world.lives(10))
+        projector = Faulty()
+        one = await runner(store, projector, batch_events=5)
+        two = Runner(projector, one.checkpoint, pool=store.pool, tail=store.tail, lease_s=60)
+        await two.load()
+        await one.step()
+        await one.step()
+        calls = projector.calls
+        await two.step()
+        assert projector.calls == calls
+        found = await checkpoints.read_one(store.pool, "executions")
+        assert found.position == one.position == two.position == 10
+
+
 async def test_a_failing_execution_is_set_aside_alone(database_url: str) -> None:
     """Others go on; the set-aside one is on record, and comes back whole by a replay."""
     world = World(47)
