@@ -10,11 +10,10 @@ from api.cli import printing
 from api.cli.job import put_job, read_job
 from api.cli.lines import event_line
 from api.cli.show import print_execution, print_timeline
-from api.cli.watching import ENDS
+from api.cli.watching import until_closed
 from api.client.errors import Conflict
-from api.client.executions import CLOSED
 from api.client.session import Ledger
-from api.native.wire import ExecutionView
+from api.native.wire import EventPage, ExecutionView
 from ledger.ids import execution_of
 
 JOBS: Final = Path(__file__).parent.parent / "examples" / "jobs"
@@ -107,16 +106,12 @@ async def _show(
     # From its first event on, also when it was created a while ago.
     history = (await ledger.executions.events(view.uuid, limit=1)).events
     after = history[0].position - 1 if history else view.position - 1
-    async for page in ledger.events.follow(
-        after=after, execution_id=str(view.uuid), wait_s=FOLLOW_WAIT_S
-    ):
+
+    def take(page: EventPage) -> None:
         for event in page.events:
             out.print(event_line(event, subject=subject), soft_wrap=True)
-        if any(event.type in ENDS for event in page.events):
-            break
-        if not page.events and (await ledger.executions.get(view.uuid)).status in CLOSED:
-            break
-    ended = await ledger.executions.get(view.uuid)
+
+    ended = await until_closed(ledger, view, after=after, take=take)
     out.print(
         f"{printing.plain(subject)}: {printing.state(ended.status, ended.outcome)} "
         f"{printing.plain(ended.message)}"

@@ -1,9 +1,9 @@
 """Watch one execution to its end: its events, and a bar for how far it has come."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -13,9 +13,10 @@ from api.cli.lines import event_line
 from api.cli.show import print_execution
 from api.client.executions import CLOSED
 from api.client.session import Ledger
-from api.native.wire import EventView, ExecutionView
+from api.native.wire import EventPage, EventView, ExecutionView
 
-ENDS = frozenset(("execution.finished", "execution.canceled"))
+ENDS: Final = frozenset(("execution.finished", "execution.canceled"))
+FOLLOW_WAIT_S: Final = 5.0
 
 
 async def watch(
@@ -23,19 +24,33 @@ async def watch(
 ) -> ExecutionView:
     """Show what happens to *view* until it is closed; give it as it is then."""
     with nullcontext() if quiet else _Bar(view) as bar:
-        async for page in ledger.events.follow(
-            after=view.position - 1, execution_id=str(view.uuid)
-        ):
+
+        def take(page: EventPage) -> None:
             if bar is not None:
                 bar.take(page.events, show=events)
-            if any(event.type in ENDS for event in page.events):
-                break
-            if not page.events and (await ledger.executions.get(view.uuid)).status in CLOSED:
-                break
-    ended = await ledger.executions.get(view.uuid)
+
+        ended = await until_closed(ledger, view, after=view.position - 1, take=take)
     if not quiet:
         print_execution(ended)
     return ended
+
+
+async def until_closed(
+    ledger: Ledger, view: ExecutionView, *, after: int, take: Callable[[EventPage], None]
+) -> ExecutionView:
+    """Hand each page of an execution's events to *take* until it is closed; give it as it is then.
+
+    The log may be ahead of the view, so the view is asked for at the page's position.
+    """
+    pages = ledger.events.follow(after=after, execution_id=str(view.uuid), wait_s=FOLLOW_WAIT_S)
+    async for page in pages:
+        take(page)
+        if page.events and not any(event.type in ENDS for event in page.events):
+            continue
+        now = await ledger.executions.get(view.uuid, min_position=page.next_after)
+        if now.status in CLOSED:
+            return now
+    raise AssertionError("following the log does not end by itself")
 
 
 class _Bar:

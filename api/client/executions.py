@@ -92,10 +92,20 @@ class Executions:
             "GET", "/v1/executions/active", _ACTIVE, query={"after": after, "limit": limit}
         )
 
-    async def get(self, execution: ExecutionId, *, as_of: str | int | None = None) -> ExecutionView:
-        """Read one execution, as it is or as it was at a position or an instant (RFC 3339)."""
+    async def get(
+        self,
+        execution: ExecutionId,
+        *,
+        as_of: str | int | None = None,
+        min_position: int | None = None,
+    ) -> ExecutionView:
+        """Read one execution, as it is or as it was at a position or an instant (RFC 3339).
+
+        With *min_position*, at least as new as that position of the log.
+        """
+        headers = {} if min_position is None else {"Ledger-Min-Position": str(min_position)}
         return await self._transport.call(
-            "GET", _path(execution), _EXECUTION, query={"as_of": as_of}
+            "GET", _path(execution), _EXECUTION, query={"as_of": as_of}, headers=headers
         )
 
     async def patch(self, execution: ExecutionId, changes: ExecutionPatch) -> ExecutionView:
