@@ -6,22 +6,24 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from api.auth.principal import Principal
 from api.metrics import METRICS, Metrics
 from api.middleware.errors import errors
 from api.middleware.limits import RateLimit
-from api.middleware.requests import requests
-from api.native import health
+from api.middleware.requests import requests, tell
 from api.native.call import NODE, Call
-from api.native.events import LONG_POLLS, LongPolls
 from api.native.problems import ProblemError
+from api.native.waiting import WAITING, Waiting
 from api.native.work import HANDING_OUT, HandingOut
 from api.node import Node
 from api.openapi import DESCRIPTION, describe
+from api.request import ALLOWANCE
 from api.route import Route
 from api.routes import OPEN_ROUTES, ROUTES
 
 RATE_LIMIT: Final = web.AppKey("rate-limit", RateLimit)
 MAX_HEADER_BYTES: Final = 16 * 1024
+MAX_HEADERS: Final = 100
 
 
 def build_app(node: Node) -> web.Application:
@@ -31,48 +33,63 @@ def build_app(node: Node) -> web.Application:
     )
     app[NODE] = node
     app[METRICS] = Metrics()
-    app[LONG_POLLS] = LongPolls()
+    app[WAITING] = Waiting()
     app[HANDING_OUT] = HandingOut()
-    app[DESCRIPTION] = json.dumps(describe(ROUTES)).encode()
+    app[DESCRIPTION] = json.dumps(describe(ROUTES, OPEN_ROUTES)).encode()
+    app.on_response_prepare.append(tell)
     if node.settings.rate_limit_per_minute:
         app[RATE_LIMIT] = RateLimit(node.settings.rate_limit_per_minute)
     for open_route in OPEN_ROUTES:
         app.router.add_get(open_route.path, open_route.handler)
-    app.router.add_get("/metrics", health.metrics)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _guarded(route))
+        handler = _guarded(route)
+        app.router.add_route(route.method, route.path, handler)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, handler)
     return app
 
 
 def _guarded(route: Route) -> Handler:
     """Let only those through whom the route admits, and hand them on as a `Call`."""
+    parameters = frozenset(query.name for query in route.query)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         node = request.app[NODE]
         principal = await node.authenticator.principal(request)
         if principal is None:
             raise ProblemError(
-                401, "unauthorized", "Show a valid key.",
+                401,
+                "unauthorized",
+                "Show a valid key.",
                 "As `Authorization: Bearer …`, `X-Api-Key: …`, or HTTP Basic.",
                 headers={"WWW-Authenticate": 'Bearer realm="jobledger"'},
             )
         if not principal.may(route.roles):
             raise ProblemError(
-                403, "forbidden", "Your key may not do this.",
+                403,
+                "forbidden",
+                "Your key may not do this.",
                 f"It takes one of the roles {', '.join(sorted(route.roles))}.",
             )
-        limit = request.app.get(RATE_LIMIT)
-        if limit is None:
-            return await route.handler(Call(request, node, principal))
-        allowance = limit.take(principal.key)
-        if allowance.retry_after_s is not None:
-            raise ProblemError(
-                429, "too-many-requests", "You have made too many requests.",
-                headers=allowance.headers,
-            )
-        response = await route.handler(Call(request, node, principal))
-        if not response.prepared:
-            response.headers.update(allowance.headers)
-        return response
+        _count(request, principal)
+        call = Call(request, node, principal)
+        call.check_address(parameters)
+        return await route.handler(call)
 
     return handle
+
+
+def _count(request: web.Request, principal: Principal) -> None:
+    """Count a request against its key's limit, if there is one."""
+    limit = request.app.get(RATE_LIMIT)
+    if limit is None:
+        return
+    allowance = limit.take(principal.key)
+    request[ALLOWANCE] = allowance.headers
+    if allowance.retry_after_s is not None:
+        raise ProblemError(
+            429,
+            "too-many-requests",
+            "You have made too many requests.",
+            retry_after_s=allowance.retry_after_s,
+        )

@@ -1,5 +1,6 @@
 """Measurements of one process, for Prometheus. Labels are few and bounded: no ids, no paths."""
 
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import web
@@ -7,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 from api.node import Node
+from ledger.errors import Unavailable
 from projections.status import status
 
 
@@ -56,10 +58,12 @@ class Metrics:
         self.head.set(head)
         self.waiting.set(node.store.appender.waiting)
         self.batches.set(node.store.appender.batches)
-        for live in await status(node.store.pool, head):
-            if live.generation == "live":
-                self.lag.labels(live.name).set(live.lag)
-                self.quarantined.labels(live.name).set(live.quarantined)
+        # Without the database the process's own measurements are still good.
+        with suppress(Unavailable):
+            for live in await status(node.store.pool, head):
+                if live.generation == "live":
+                    self.lag.labels(live.name).set(live.lag)
+                    self.quarantined.labels(live.name).set(live.quarantined)
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_1_0_0
 
 

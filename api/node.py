@@ -4,6 +4,7 @@ Order: what is opened last is closed first; nothing is served before `open` retu
 """
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Final
 
 from api.auth.authenticate import Authenticator
@@ -40,24 +41,29 @@ class Node:
         self.timer = Timer(store, self.executions, clock)
         self.acknowledged = 0
         """Position of the last write that this node acknowledged."""
+        self._opened = AsyncExitStack()
 
     @classmethod
     async def open(cls, dsn: str, settings: Settings, *, clock: Clock = system_clock) -> "Node":
         """Migrate the database and start everything that runs by itself."""
         await migrate(dsn, MIGRATIONS)
-        node = cls(await PostgresStore.open(dsn, max_connections=MAX_CONNECTIONS), settings, clock)
-        node.authenticator.start()
-        await node.projections.start()
-        node.timer.start()
+        async with AsyncExitStack() as stack:
+            store = await PostgresStore.open(dsn, max_connections=MAX_CONNECTIONS)
+            stack.push_async_callback(store.close)
+            node = cls(store, settings, clock)
+            stack.push_async_callback(node.authenticator.stop)
+            node.authenticator.start()
+            stack.push_async_callback(node.projections.stop)
+            await node.projections.start()
+            stack.push_async_callback(node.waits.close)
+            stack.push_async_callback(node.timer.stop)
+            node.timer.start()
+            node._opened = stack.pop_all()
         return node
 
     async def close(self) -> None:
         """Stop everything, last started first; what was acknowledged is in the log already."""
-        await self.timer.stop()
-        await self.waits.close()
-        await self.projections.stop()
-        await self.authenticator.stop()
-        await self.store.close()
+        await self._opened.aclose()
 
     def acknowledge(self, records: Sequence[AnyRecorded]) -> None:
         """Remember what this node has told a caller to be done, so that its reads cover it."""

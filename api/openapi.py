@@ -10,25 +10,15 @@ import msgspec
 from aiohttp import web
 
 from api.native.wire import Problem
-from api.route import Route
+from api.route import OpenRoute, Route
 
 DESCRIPTION: Final = web.AppKey("openapi", bytes)
 _PAGE: Final = Path(__file__).parent / "docs" / "index.html"
 _PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
-_ERRORS: Final = {
-    "400": "The request cannot be understood; `path` says where.",
-    "401": "No valid key was shown.",
-    "403": "The key may not do this.",
-    "404": "There is no such thing, or none that the key may see.",
-    "409": "The state of things forbids it.",
-    "412": "The resource has changed since it was read.",
-    "422": "Understood, but not possible; `path` says why not.",
-    "429": "Too many requests; `Retry-After` says when.",
-    "503": "Not now; `Retry-After` says when.",
-}
+_ERRORS: Final = ("400", "401", "403", "404", "409", "412", "415", "422", "429", "503")
 
 
-def describe(routes: Sequence[Route]) -> dict[str, Any]:
+def describe(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> dict[str, Any]:
     """Build the description of the native API."""
     types = [t for r in routes for t in (r.body, r.answer) if t is not None] + [Problem]
     unique = list(dict.fromkeys(types))
@@ -39,6 +29,8 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+    for open_route in open_routes:
+        paths[open_route.path] = {"get": _open_operation(open_route)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -67,6 +59,22 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
+def _open_operation(route: OpenRoute) -> dict[str, Any]:
+    return {
+        "summary": route.summary,
+        "description": "For everybody.",
+        "operationId": _operation_id("get", route.path),
+        "tags": ["open"],
+        "parameters": [],
+        "responses": {"200": {"description": route.summary}},
+        "security": [],
+    }
+
+
+def _operation_id(method: str, path: str) -> str:
+    return f"{method.lower()}{re.sub(r'[^a-z0-9]+', '_', path)}".rstrip("_")
+
+
 def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": route.summary}
     if route.answer is not None:
@@ -74,7 +82,7 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "description": f"Roles: {', '.join(sorted(route.roles))}.",
-        "operationId": f"{route.method.lower()}{re.sub(r'[^a-z0-9]+', '_', route.path)}".rstrip("_"),
+        "operationId": _operation_id(route.method, route.path),
         "tags": [route.tag],
         "parameters": _parameters(route),
         "responses": {

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from api.app import MAX_HEADER_BYTES, build_app
+from api.app import MAX_HEADER_BYTES, MAX_HEADERS, build_app
 from api.auth.credentials import ensure_credentials
 from api.log import configure_logging
 from api.node import Node
@@ -25,7 +25,9 @@ BACKLOG: Final = 1024
 _log = structlog.get_logger(__name__)
 
 
-async def serve(*, host: str | None = None, port: int | None = None, data: Path | None = None) -> None:
+async def serve(
+    *, host: str | None = None, port: int | None = None, data: Path | None = None
+) -> None:
     """Serve until told to stop.
 
     Raises:
@@ -77,6 +79,7 @@ async def _listen(node: Node, settings: Settings, stack: contextlib.AsyncExitSta
         shutdown_timeout=settings.shutdown_grace_s,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
         keepalive_timeout=75,
         handler_cancellation=True,
     )

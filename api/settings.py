@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -27,8 +28,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Requests a key may make in a minute on the native API; 0 means no limit."""
     read_wait_s: float = 2.0
     """How long a read waits for its view to cover what was written."""
+    client_timeout_s: float = 60.0
+    """How long a caller may pause while it sends a body, or leave an answer unread."""
     shutdown_grace_s: float = 5.0
-    log_format: str = "console"
+    log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 
 

@@ -1,8 +1,9 @@
 """From a request's credentials to its principal, by way of a small cache.
 
-The cache is emptied of everything when a key event appears in the log, whatever process wrote it,
-so that a revoked key stops to work within a tail's delay. Unknown secrets are remembered too, for a
-short while and in a bounded number, so that guessing costs the database little.
+Everything remembered, known secrets and unknown ones, is forgotten when a key event appears in the
+log, whatever process wrote it: a revoked key stops to work, and a new one begins to, within a tail's
+delay on every node, and at once on the node that was asked. Unknown secrets are remembered apart, in
+a bounded number, so that guessing costs the database little and known callers nothing.
 """
 
 import asyncio
@@ -10,20 +11,31 @@ import binascii
 from base64 import b64decode
 from collections import OrderedDict
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from aiohttp import web
+from msgspec import Struct
 
 from api.auth.principal import Principal
 from ledger.errors import LedgerError
 from ledger.handle.keys import Keys, secret_digest
 from ledger.store.tail import Tail
 
+V = TypeVar("V")
+
 CACHE_SIZE: Final = 4096
 _PAGE: Final = 1000
 
 _log = structlog.get_logger(__name__)
+
+
+class Shown(Struct, frozen=True):
+    """What a request shows of itself."""
+
+    secret: str
+    public_id: str | None = None
+    """The user name of HTTP Basic: it must be the key's."""
 
 
 class Authenticator:
@@ -32,7 +44,10 @@ class Authenticator:
     def __init__(self, keys: Keys, tail: Tail) -> None:
         self._keys = keys
         self._tail = tail
-        self._known: OrderedDict[str, Principal | None] = OrderedDict()
+        self._known: OrderedDict[str, Principal] = OrderedDict()
+        self._unknown: OrderedDict[str, None] = OrderedDict()
+        self._forgotten = 0
+        """How often everything was forgotten: what was looked up before may be outdated."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -50,8 +65,13 @@ class Authenticator:
 
     async def principal(self, request: web.Request) -> Principal | None:
         """Authenticate a request; None when it shows no valid secret."""
-        secret = presented_secret(request)
-        return await self.by_secret(secret) if secret else None
+        shown = presented(request)
+        if shown is None:
+            return None
+        principal = await self.by_secret(shown.secret)
+        if principal is None or shown.public_id in (None, principal.public_id):
+            return principal
+        return None
 
     async def by_secret(self, secret: str) -> Principal | None:
         """Find whose secret it is."""
@@ -59,21 +79,31 @@ class Authenticator:
         if digest in self._known:
             self._known.move_to_end(digest)
             return self._known[digest]
+        if digest in self._unknown:
+            return None
+        forgotten = self._forgotten
         state = await self._keys.find(digest)
-        principal = None
-        if state is not None:
-            created = state.created
-            principal = Principal(
-                key=created.uuid,
-                name=created.name,
-                public_id=created.public_id,
-                roles=frozenset(created.roles),
-                organizations=created.organizations,
-            )
-        self._known[digest] = principal
-        while len(self._known) > CACHE_SIZE:
-            self._known.popitem(last=False)
+        if state is None:
+            if forgotten == self._forgotten:
+                _remember(self._unknown, digest, None)
+            return None
+        created = state.created
+        principal = Principal(
+            key=created.uuid,
+            name=created.name,
+            public_id=created.public_id,
+            roles=frozenset(created.roles),
+            organizations=created.organizations,
+        )
+        if forgotten == self._forgotten:
+            _remember(self._known, digest, principal)
         return principal
+
+    def forget(self) -> None:
+        """Look every secret up anew: a key was made or revoked, or may have been."""
+        self._forgotten += 1
+        self._known.clear()
+        self._unknown.clear()
 
     async def _follow(self, after: int) -> None:
         while True:
@@ -82,36 +112,52 @@ class Authenticator:
                 records = await self._tail.read(after, _PAGE)
             except LedgerError as error:
                 # What was revoked meanwhile is unknown: trust nothing remembered.
-                self._known.clear()
+                self.forget()
                 _log.warning("key follower interrupted", error=type(error).__name__)
                 await asyncio.sleep(1)
                 continue
             if any(record.type.startswith("key.") for record in records):
-                self._known.clear()
+                self.forget()
             if records:
                 after = records[-1].position
 
 
-def presented_secret(request: web.Request) -> str | None:
+def _remember(cache: OrderedDict[str, V], digest: str, value: V) -> None:
+    cache[digest] = value
+    while len(cache) > CACHE_SIZE:
+        cache.popitem(last=False)
+
+
+def presented(request: web.Request) -> Shown | None:
     """Read the secret a request shows: X-Api-Key, Bearer, or the password of Basic."""
     key = request.headers.get("X-Api-Key")
     if key:
-        return key.strip()
+        return _shown(key.strip())
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":
-            return rest.strip() or None
+            return _shown(rest.strip())
         case "basic":
-            return basic_credentials(rest)[1]
+            user, password = basic_credentials(rest)
+            return _shown(password, user) if password else None
         case _:
             return None
+
+
+def _shown(secret: str, public_id: str | None = None) -> Shown | None:
+    """Take a secret that can be one: header bytes that are not UTF-8 arrive as lone surrogates."""
+    try:
+        secret.encode()
+    except UnicodeEncodeError:
+        return None
+    return Shown(secret, public_id) if secret else None
 
 
 def basic_credentials(encoded: str) -> tuple[str, str | None]:
     """Split HTTP Basic credentials (RFC 7617) into user and password."""
     try:
         text = b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except (binascii.Error, ValueError):
         return "", None
     user, colon, password = text.partition(":")
     return user, password if colon else None

@@ -1,22 +1,30 @@
 """`DIR/credentials.json`: the first identity of a ledger, made once and registered in its log.
 
 The file is the only place where these secrets are readable. A data directory that is attached to
-another database registers the same secrets there.
+another database registers the same secrets there. Several servers may start on one directory at
+once: the first file stays, and the url in it is that of the server that started last. A key that
+was revoked stays so over restarts; remove the file to get new ones.
 """
 
 import os
+import secrets
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
 from api.auth.principal import ALL, DEFAULT_ORGANIZATION
+from ledger.errors import ClaimTaken
 from ledger.handle.keys import Keys, new_secret
 from ledger.store.port import Context
 
 FILE: Final = "credentials.json"
+_OTHERS: Final = 0o077
+"""Permissions of everybody but the owner."""
+_log = structlog.get_logger(__name__)
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
@@ -49,22 +57,11 @@ def read_credentials(directory: Path) -> Credentials | None:
 
 async def ensure_credentials(directory: Path, url: str, keys: Keys) -> Credentials:
     """Make the file if it is missing, and see that the log knows its keys. Idempotent."""
-    known = read_credentials(directory)
-    credentials = (
-        replace(known, url=url)
-        if known is not None
-        else Credentials(
-            url=url,
-            admin_key=f"jl_{new_secret()}",
-            client_id=f"client-{new_secret()[:12]}",
-            client_secret=new_secret(),
-            api_key=f"jl_{new_secret()}",
-            user="admin",
-            password=new_secret(),
-        )
-    )
+    known = read_credentials(directory) or _first(directory, _made_up(url))
+    credentials = replace(known, url=url)
     if credentials != known:
         write_credentials(directory, credentials)
+    _close_to_others(directory / FILE)
     context = Context(organization=DEFAULT_ORGANIZATION, actor="ledger")
     for name, public_id, secret in (
         ("admin", "admin-key", credentials.admin_key),
@@ -72,24 +69,61 @@ async def ensure_credentials(directory: Path, url: str, keys: Keys) -> Credentia
         ("api-key", "api-key", credentials.api_key),
         ("user", credentials.user, credentials.password),
     ):
-        await keys.create(
-            context,
-            name=name,
-            roles=("admin",),
-            organizations=(DEFAULT_ORGANIZATION, ALL),
-            public_id=public_id,
-            secret=secret,
-        )
+        try:
+            await keys.create(
+                context,
+                name=name,
+                roles=("admin",),
+                organizations=(DEFAULT_ORGANIZATION, ALL),
+                public_id=public_id,
+                secret=secret,
+            )
+        except ClaimTaken:
+            _log.warning("a key of the credentials file was revoked", key=name)
     return credentials
+
+
+def _made_up(url: str) -> Credentials:
+    return Credentials(
+        url=url,
+        admin_key=f"jl_{new_secret()}",
+        client_id=f"client-{new_secret()[:12]}",
+        client_secret=new_secret(),
+        api_key=f"jl_{new_secret()}",
+        user="admin",
+        password=new_secret(),
+    )
+
+
+def _first(directory: Path, credentials: Credentials) -> Credentials:
+    """Put the file where none is; give what is there if another process was faster."""
+    draft = _draft(directory, credentials)
+    try:
+        os.link(draft, directory / FILE)
+    except FileExistsError:
+        return read_credentials(directory) or credentials
+    finally:
+        draft.unlink()
+    return credentials
+
+
+def _close_to_others(file: Path) -> None:
+    """Take from others what a copy or a restored backup may have let them have."""
+    if file.stat().st_mode & _OTHERS:
+        file.chmod(0o600)
 
 
 def write_credentials(directory: Path, credentials: Credentials) -> None:
     """Write the file whole or not at all, readable by its owner only."""
-    draft = directory / f".{FILE}.{os.getpid()}"
+    _draft(directory, credentials).replace(directory / FILE)
+
+
+def _draft(directory: Path, credentials: Credentials) -> Path:
+    draft = directory / f".{FILE}.{secrets.token_hex(8)}"
     body = msgspec.json.format(msgspec.json.encode(credentials), indent=2)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(body + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(directory / FILE)
+    return draft

@@ -1,5 +1,6 @@
 """The caller of one request."""
 
+import re
 from collections.abc import Collection
 from typing import Final
 from uuid import UUID
@@ -10,6 +11,8 @@ from ledger.events.keys import Role
 
 ALL: Final = "*"
 DEFAULT_ORGANIZATION: Final = "default"
+ORGANIZATION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,99}")
+"""No slash: names of streams are made of an organization's and a job's."""
 
 READERS: Final[frozenset[Role]] = frozenset(("viewer", "operator", "auditor", "admin"))
 OPERATORS: Final[frozenset[Role]] = frozenset(("operator", "admin"))

@@ -3,18 +3,12 @@
 import asyncio
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.typedefs import Handler
 
-from api.native.problems import ProblemError, response
-from ledger.errors import (
-    AppendQueueFull,
-    Conflict,
-    LedgerError,
-    NotFound,
-    ProjectionLagging,
-    Unavailable,
-)
+from api.native.problems import ProblemError, internal, problem_of, response
+from api.request import REQUEST_ID
+from ledger.errors import LedgerError
 
 _log = structlog.get_logger(__name__)
 
@@ -23,7 +17,6 @@ _TITLES = {
     404: "There is nothing at this path.",
     405: "This path does not take that method.",
     413: "The body is larger than allowed.",
-    415: "The media type is not supported.",
 }
 
 
@@ -39,33 +32,25 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        title = _TITLES.get(error.status, error.reason)
-        headers = {name: value for name, value in error.headers.items() if name == "Allow"}
-        kind = error.reason.lower().replace(" ", "-")
-        return response(ProblemError(error.status, kind, title, headers=headers), request)
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        _log.exception("unexpected error", request_id=request.get("request_id"))
-        return response(
-            ProblemError(500, "internal", "Something went wrong on our side."), request
-        )
+        return response(_of_http(error), request)
+    except (asyncio.CancelledError, ClientConnectionResetError):
+        raise  # nobody is left to answer
+    except Exception:  # noqa: BLE001 - logged, and nothing of it told
+        _log.exception("unexpected error", request_id=request.get(REQUEST_ID))
+        return response(internal(), request)
 
 
-def problem_of(error: LedgerError) -> ProblemError:
-    """Say what a ledger error means for the caller."""
+def _of_http(error: web.HTTPException) -> ProblemError:
+    """Say in our form what aiohttp refused."""
+    title = _TITLES.get(error.status, error.reason)
+    kind = error.reason.lower().replace(" ", "-")
     match error:
-        case AppendQueueFull():
-            kind, title = "too-busy", "Too many writes are waiting; nothing of this one was taken."
-        case ProjectionLagging():
-            kind, title = "view-behind", "The view has not caught up with what you want to see."
-        case Unavailable():
-            kind, title = "unavailable", "The ledger cannot answer now."
-        case NotFound():
-            return ProblemError(404, "not-found", f"There is no such {error.kind}.")
-        case Conflict():
-            return ProblemError(409, "conflict", "Somebody else changed it at the same time.")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return ProblemError(
+                405, kind, title, f"It takes {allowed}.", headers={"Allow": allowed}
+            )
+        case web.HTTPRequestEntityTooLarge():
+            return ProblemError(413, "body-too-large", title, error.text or "", path="$")
         case _:
-            _log.error("ledger error", error=type(error).__name__, message=str(error))
-            return ProblemError(500, "internal", "Something went wrong on our side.")
-    return ProblemError(503, kind, title, str(error), retry_after_s=error.retry_after_s)
+            return ProblemError(error.status, kind, title)

@@ -32,14 +32,11 @@ class Allowance(Struct, frozen=True, kw_only=True):
     @property
     def headers(self) -> dict[str, str]:
         """The headers that tell a client."""
-        told = {
+        return {
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),
             "RateLimit-Reset": str(self.reset_s),
         }
-        if self.retry_after_s is not None:
-            told["Retry-After"] = str(self.retry_after_s)
-        return told
 
 
 class RateLimit:

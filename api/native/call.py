@@ -1,17 +1,21 @@
 """One authenticated request on the native API: what handlers read from it and answer with."""
 
+import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 
-from api.auth.principal import Principal
+from api.auth.principal import ORGANIZATION_NAME, Principal
+from api.native.body import decode_body, require_placeable
 from api.native.problems import ProblemError, malformed, of
 from api.node import Node
+from api.request import CORRELATION_ID
 from ledger.handle.executions import KeyReused
 from ledger.handle.streams import Done, StaleVersion
 from ledger.rejection import Rejection
@@ -22,17 +26,15 @@ S = TypeVar("S")
 
 NODE: Final = web.AppKey("node", Node)
 _ENCODER: Final = msgspec.json.Encoder()
-_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 MAX_POSITION: Final = 2**63 - 1
-_LAST_YEAR: Final = 9998
+JSON: Final = re.compile(r"application/(?:json|[a-z0-9.+-]+\+json)")
+JSON_LINES: Final = re.compile(r"application/(?:json|(?:x-)?(?:ndjson|jsonl|jsonlines))")
 
 
 class Call:
     """A request, its caller, and the node that answers."""
 
-    __slots__ = ("node", "organization", "principal", "reflects", "request")
+    __slots__ = ("node", "organization", "principal", "readable", "reflects", "request")
 
     def __init__(self, request: web.Request, node: Node, principal: Principal) -> None:
         self.request = request
@@ -40,41 +42,83 @@ class Call:
         self.principal = principal
         self.reflects = 0
         """Position of the log that the view behind the answer reflects."""
+        self.organization = principal.default_organization
+        """Where what the call makes belongs, and where it looks for jobs."""
+        self.readable = principal.readable
+        """Organizations to read from; None for all."""
         named = request.headers.get("Ledger-Organization")
-        self.organization = named or principal.default_organization
-        if named is not None and not principal.acts_in(named):
+        if named is not None:
+            self._act_only_in(named)
+
+    def _act_only_in(self, organization: str) -> None:
+        """Narrow a key that acts in several organizations down to the one the request names."""
+        if not ORGANIZATION_NAME.fullmatch(organization):
+            raise malformed("this cannot be an organization's name", "Ledger-Organization")
+        if not self.principal.acts_in(organization):
             raise ProblemError(
-                403, "organization-forbidden", "Your key does not act in that organization.",
+                403,
+                "organization-forbidden",
+                "Your key does not act in that organization.",
                 path="Ledger-Organization",
             )
+        self.organization = organization
+        self.readable = [organization]
 
-    @property
-    def readable(self) -> list[str] | None:
-        """Organizations to read from: the one the request names, or all that its key may."""
-        if "Ledger-Organization" in self.request.headers:
-            return [self.organization]
-        return self.principal.readable
+    def sees(self, organization: str) -> bool:
+        """Whether what belongs to an organization exists for this call."""
+        return self.readable is None or organization in self.readable
 
     def context(self, organization: str | None = None) -> Context:
         """Say who does it, for the events that follow."""
         return Context(
             organization=organization or self.organization,
             actor=self.principal.name,
-            correlation_id=self.request["correlation_id"],
+            correlation_id=self.request[CORRELATION_ID],
         )
 
     async def body(self, kind: type[T]) -> T:
         """Decode the request's body.
 
         Raises:
-            ProblemError: it is not JSON, too deep, or not of that type; says where.
+            ProblemError: it did not come in time, is not JSON, too deep, or not of that type.
         """
-        return decode_body(await self.request.read(), kind, self.node.settings.max_json_depth)
+        self.require_type(JSON)
+        raw = await self._read()
+        return decode_body(raw, kind, self.node.settings.max_json_depth)
 
     async def optional_body(self, kind: type[T]) -> T:
         """Decode the body; none, or an empty one, counts as an empty object."""
-        raw = await self.request.read()
-        return decode_body(raw.strip() or b"{}", kind, self.node.settings.max_json_depth)
+        raw = (await self._read()).strip()
+        if raw:
+            self.require_type(JSON)
+        return decode_body(raw or b"{}", kind, self.node.settings.max_json_depth)
+
+    def require_type(self, accepted: re.Pattern[str]) -> None:
+        """Refuse a body that says it is something else; one that says nothing is taken.
+
+        Raises:
+            ProblemError: it is of another media type.
+        """
+        told = self.request.content_type
+        if "Content-Type" in self.request.headers and not accepted.fullmatch(told):
+            raise ProblemError(
+                415,
+                "unsupported-media-type",
+                "The media type is not supported.",
+                f"{told[:100]!r} is not JSON.",
+                path="Content-Type",
+            )
+
+    async def _read(self) -> bytes:
+        try:
+            async with asyncio.timeout(self.node.settings.client_timeout_s):
+                return await self.request.read()
+        except TimeoutError:
+            raise ProblemError(
+                408, "request-timeout", "The body did not come in time.", path="$"
+            ) from None
+        except (web.RequestPayloadError, ContentEncodingError) as error:
+            raise malformed(f"the body cannot be read: {type(error).__name__}", "$") from None
 
     @property
     def if_version(self) -> int | None:
@@ -88,9 +132,28 @@ class Call:
         return int(match[1])
 
     @property
+    def must_exist(self) -> bool:
+        """Whether the request is for a resource that is there (If-Match)."""
+        return "If-Match" in self.request.headers
+
+    @property
+    def must_not_exist(self) -> bool:
+        """Whether the request is for a resource that is not there yet (If-None-Match: *)."""
+        return self.request.headers.get("If-None-Match", "").strip() == "*"
+
+    def is_known(self, etag: str) -> bool:
+        """Whether the caller has this version already (If-None-Match, RFC 9110 section 13.1.2)."""
+        told = self.request.headers.get("If-None-Match", "")
+        return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in told.split(","))
+
+    @property
     def minimum_position(self) -> int:
         """The position that Ledger-Min-Position asks a view to cover."""
         return integer(self.request.headers.get("Ledger-Min-Position"), "Ledger-Min-Position", 0)
+
+    def path(self, name: str) -> str:
+        """Give a part of the path."""
+        return self.request.match_info[name]
 
     def query(self, name: str) -> str | None:
         """Give a query parameter that may be given once."""
@@ -104,7 +167,17 @@ class Call:
         values = self.request.query.getall(name, [])
         return tuple(part for value in values for part in value.split(",") if part)
 
-    def query_integer(self, name: str, default: int, *, low: int = 0, high: int = MAX_POSITION) -> int:
+    def choices(self, name: str, known: Collection[str]) -> tuple[str, ...]:
+        """Give a repeatable query parameter whose values are known."""
+        values = self.queries(name)
+        for value in values:
+            if value not in known:
+                raise malformed(f"{value[:50]!r} is none of {', '.join(sorted(known))}", f"?{name}")
+        return values
+
+    def query_integer(
+        self, name: str, default: int, *, low: int = 0, high: int = MAX_POSITION
+    ) -> int:
         """Give a query parameter that is a whole number within bounds."""
         return integer(self.query(name), f"?{name}", default, low=low, high=high)
 
@@ -136,22 +209,27 @@ class Call:
         text = self.query(name)
         return None if text is None else instant(text, f"?{name}")
 
-    def only(self, known: Iterable[str]) -> None:
-        """Refuse query parameters that nobody would look at.
+    def check_address(self, parameters: Collection[str]) -> None:
+        """Refuse query parameters that nobody would look at, and text that cannot be looked for.
 
         Raises:
-            ProblemError: one is unknown; says which.
+            ProblemError: one is unknown, or holds what no name can hold; says which.
         """
-        for name in self.request.query:
-            if name not in known:
-                raise malformed(f"there is no parameter {name!r} here", f"?{name}")
+        for name, value in self.request.query.items():
+            if name not in parameters:
+                raise malformed(f"there is no parameter {name[:50]!r} here", f"?{name[:50]}")
+            if not is_text(value):
+                raise malformed("it holds U+0000, or is not UTF-8", f"?{name}")
+        for name, value in self.request.match_info.items():
+            if not is_text(value):
+                raise ProblemError(404, "not-found", f"There is no such {name}.")
 
     def wrote(self, records: Sequence[AnyRecorded]) -> None:
         """Note what this call did to the log."""
         self.node.acknowledge(records)
 
-    def done(self, outcome: Done[S] | Rejection | StaleVersion | KeyReused) -> S:
-        """Give the state a command led to.
+    def done(self, outcome: Done[S] | Rejection | StaleVersion | KeyReused, within: str = "$") -> S:
+        """Give the state a command led to; *within* is the part of the body it is about.
 
         Raises:
             ProblemError: it was refused.
@@ -159,49 +237,17 @@ class Call:
         if isinstance(outcome, Done):
             self.wrote(outcome.records)
             return outcome.state
-        raise of(outcome)
+        raise of(outcome, within)
 
 
-def decode_body(raw: bytes, kind: type[T], max_depth: int) -> T:
-    """Decode JSON strictly; see `Call.body`."""
-    if too_deep(raw, max_depth):
-        raise malformed(f"the JSON is nested deeper than {max_depth}", "$")
-    if _NUL.search(raw):
-        raise malformed("the character U+0000 is not allowed", "$")
-    try:
-        decoded: T = _decoder(kind).decode(raw)
-    except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `")
-        raise malformed(text, path.rstrip("`") or "$") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(f"the body is not valid JSON: {error}", "$") from None
-    return decoded
+def is_text(value: str) -> bool:
+    """Whether a text can be stored: no U+0000, and no half of a surrogate pair."""
+    return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
-        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
-    return decoder
-
-
-def too_deep(raw: bytes, limit: int) -> bool:
-    """Whether JSON text nests deeper than *limit*."""
-    if raw.count(b"[") + raw.count(b"{") <= limit:
-        return False
-    depth = 0
-    for match in _BRACKETS.finditer(raw):
-        token = match[0]
-        if token in b"[{":
-            depth += 1
-            if depth > limit:
-                return True
-        elif token in b"]}":
-            depth -= 1
-    return False
-
-
-def integer(text: str | None, path: str, default: int, *, low: int = 0, high: int = MAX_POSITION) -> int:
+def integer(
+    text: str | None, path: str, default: int, *, low: int = 0, high: int = MAX_POSITION
+) -> int:
     """Read a whole number within bounds."""
     if text is None:
         return default
@@ -221,8 +267,7 @@ def instant(text: str, path: str) -> datetime:
     except msgspec.ValidationError:
         raise malformed(f"{text[:50]!r} is not an RFC 3339 instant", path) from None
     aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    if not 1 < aware.year < _LAST_YEAR:
-        raise malformed(f"{text[:50]!r} is too far away", path)
+    require_placeable(aware, path)
     return aware.astimezone(UTC)
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from api.native.call import Call, answer
 from api.native.executions import find
 from api.native.problems import ProblemError, malformed
+from api.native.waiting import place
 from api.native.wire import EventPage, EventView
 from ledger.events.codec import TYPES
 from ledger.ids import execution_stream
@@ -28,16 +29,6 @@ SCAN: Final = 20_000
 """Positions looked through by one statement, so that a rare filter cannot hold a connection."""
 MAX_LIMIT: Final = 5000
 MAX_WAIT_S: Final = 60.0
-
-
-class LongPolls:
-    """How many requests wait at this moment."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-LONG_POLLS: Final = web.AppKey("long-polls", LongPolls)
 
 
 class EventFilter(Struct, frozen=True, kw_only=True):
@@ -57,16 +48,15 @@ class EventFilter(Struct, frozen=True, kw_only=True):
 
 async def list_events(call: Call) -> web.Response:
     """Read a page of the log; with `wait` an empty page waits for events."""
-    call.only(("after", "limit", "wait", "types", "job_id", "execution_id", "organization"))
     organization = call.query("organization")
-    if organization is not None and not call.principal.acts_in(organization):
-        raise ProblemError(403, "organization-forbidden", "Your key does not act there.",
-                           path="?organization")
+    if organization is not None and not call.sees(organization):
+        raise ProblemError(
+            403, "organization-forbidden", "Your key does not act there.", path="?organization"
+        )
     execution = call.query("execution_id")
     stream = None
     if execution is not None:
-        call.request.match_info["execution"] = execution
-        stream = execution_stream((await find(call, deleted=True)).uuid)
+        stream = execution_stream((await find(call, execution, deleted=True)).uuid)
     wanted = EventFilter(
         organizations=[organization] if organization is not None else call.readable,
         types=_types(call),
@@ -87,11 +77,8 @@ def _types(call: Call) -> tuple[str, ...]:
 
 async def execution_events(call: Call) -> web.Response:
     """Read the events of one execution; auditors also those of a deleted one."""
-    call.only(("after", "limit", "wait"))
-    state = await find(call, deleted=True)
-    wanted = EventFilter(
-        organizations=[state.organization], stream=execution_stream(state.uuid)
-    )
+    state = await find(call, call.path("execution"), deleted=True)
+    wanted = EventFilter(organizations=[state.organization], stream=execution_stream(state.uuid))
     return await _page(call, wanted)
 
 
@@ -99,15 +86,9 @@ async def _page(call: Call, wanted: EventFilter) -> web.Response:
     after = call.query_integer("after", 0)
     limit = call.query_integer("limit", 100, low=1, high=MAX_LIMIT)
     wait_s = call.query_number("wait", 0, low=0, high=MAX_WAIT_S)
-    polls = call.request.app[LONG_POLLS]
-    if wait_s > 0 and polls.count >= call.node.settings.max_long_polls:
-        raise ProblemError(
-            503, "too-many-waiting", "Too many requests are waiting already.", retry_after_s=1
-        )
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
-    polls.count += 1
-    try:
+    with place(call, wait_s):
         while True:
             page = await _read(call, wanted, after, limit)
             left = deadline - loop.time()
@@ -117,8 +98,6 @@ async def _page(call: Call, wanted: EventFilter) -> web.Response:
             # What was looked through without a match is not looked through again.
             after = page.next_after
             await call.node.store.tail.wait_past(page.head, left)
-    finally:
-        polls.count -= 1
 
 
 async def _read(call: Call, wanted: EventFilter, after: int, limit: int) -> EventPage:

@@ -1,6 +1,6 @@
 """`/v1/executions` and `/v1/jobs/{job_id}/executions`: run, read, list, describe, control, delete."""
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID
 
 from aiohttp import web
@@ -21,9 +21,11 @@ from api.native.wire import (
     ReasonPost,
 )
 from ledger.errors import ProjectionLagging
+from ledger.events.executions import Outcome
 from ledger.executions import commands as c
-from ledger.executions.state import ExecutionState
+from ledger.executions.state import ExecutionState, Status
 from ledger.handle.executions import Created, Creation, LastRun, NewExecution
+from ledger.handle.streams import StaleVersion
 from ledger.ids import OID_LENGTH, execution_stream
 from projections import outlook
 from projections.executions import query as executions
@@ -32,11 +34,8 @@ from projections.jobs import query as jobs
 
 MAX_IDEMPOTENCY_KEY: Final = 255
 MAX_NUMBER_DIGITS: Final = 18
-EXECUTION_FILTERS: Final = (
-    "job_id", "status", "outcome", "tag", "label", "user", "trigger",
-    "created_after", "created_before", "started_after", "started_before",
-    "ended_after", "ended_before", "deleted", "limit", "after", "total",
-)
+MAX_LABELS: Final = 100
+MERGE_TRIES: Final = 8
 
 
 def etag(state: ExecutionState) -> dict[str, str]:
@@ -46,13 +45,16 @@ def etag(state: ExecutionState) -> dict[str, str]:
 
 async def create(call: Call) -> web.Response:
     """Run a job."""
-    wanted = new_execution(call, call.request.match_info["job_id"],
-                           await call.optional_body(ExecutionPost), idempotency_key(call))
-    created = await create_execution(call, wanted)
-    status = 201 if created.is_new else 200
+    post = await call.optional_body(ExecutionPost)
+    wanted = new_execution(call, call.path("job_id"), post, idempotency_key(call))
+    return _shown(await create_execution(call, wanted))
+
+
+def _shown(created: Created) -> web.Response:
     headers = etag(created.state) | {"Location": f"/v1/executions/{created.state.uuid}"}
     if not created.is_new:
         headers["Idempotent-Replayed"] = "true"
+    status = 201 if created.is_new else 200
     return answer(execution_view(created.state), status=status, headers=headers)
 
 
@@ -67,12 +69,8 @@ def idempotency_key(call: Call) -> str | None:
     return key
 
 
-def new_execution(
-    call: Call, job_id: str, post: ExecutionPost, key: str | None
-) -> NewExecution:
+def new_execution(call: Call, job_id: str, post: ExecutionPost, key: str | None) -> NewExecution:
     """Turn a request into what the ledger is asked to create."""
-    if post.run_at is not None and post.run_at.tzinfo is None:
-        raise malformed("give the instant an offset, for example Z", "$.run_at")
     return NewExecution(
         job_id=job_id,
         parameters=post.parameters,
@@ -117,69 +115,86 @@ def _created(call: Call, creation: Creation) -> Created:
     if isinstance(creation, Created):
         call.wrote(creation.records)
         return creation
-    raise of(creation)
+    raise of(creation, "definition")
 
 
-async def find(call: Call, *, deleted: bool = False) -> ExecutionState:
-    """Find the execution that the path names by uuid, number or oid.
+async def find(call: Call, name: str, *, deleted: bool = False) -> ExecutionState:
+    """Find an execution by uuid, number or oid.
 
     *deleted* ones are found only for auditors.
 
     Raises:
         ProblemError: there is none that the caller may see.
     """
-    text = call.request.match_info["execution"]
     try:
         await call.node.covered("executions", call.minimum_position)
-        state = await _by_name(call, text)
+        state = await _by_name(call, name)
     except ProjectionLagging:
         # By its uuid an execution is found in the log itself, however far behind the views are.
-        state = await _fold(call, text)
+        state = await _fold(call, name)
         if state is None:
             raise
     if state is None or (state.deleted and not (deleted and call.principal.may(AUDITORS))):
-        raise not_found("execution", text[:100])
+        raise not_found("execution", name)
     return state
 
 
-async def _by_name(call: Call, text: str) -> ExecutionState | None:
+async def find_current(call: Call, name: str, *, fresh: bool = True) -> ExecutionState:
+    """Find an execution in the log itself, not in a view that may be behind.
+
+    Without *fresh* it may be as this process saw it last, which is enough to put a command to it.
+
+    Raises:
+        ProblemError: there is none that the caller may see.
+    """
+    found = await _fold(call, name, fresh=fresh)
+    if found is None:
+        found = await _fold(call, str((await find(call, name)).uuid), fresh=fresh)
+    if found is None or found.deleted:
+        raise not_found("execution", name)
+    return found
+
+
+async def _by_name(call: Call, name: str) -> ExecutionState | None:
     pool = call.node.store.pool
     named: dict[str, Any] = {"organizations": call.readable, "include_deleted": True}
-    if text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_DIGITS:
-        found = await executions.by_number(pool, int(text), **named)
-    elif len(text) == OID_LENGTH:
-        found = await executions.by_oid(pool, text.lower(), **named)
+    if name.isascii() and name.isdigit() and len(name) <= MAX_NUMBER_DIGITS:
+        found = await executions.by_number(pool, int(name), **named)
+    elif len(name) == OID_LENGTH:
+        found = await executions.by_oid(pool, name.lower(), **named)
     else:
-        found = await executions.by_uuid(pool, uuid_of(text, "execution"), **named)
+        found = await executions.by_uuid(pool, uuid_of(name, "execution"), **named)
     call.reflects = found.position
     return found.state
 
 
-async def _fold(call: Call, text: str) -> ExecutionState | None:
+async def _fold(call: Call, name: str, *, fresh: bool = True) -> ExecutionState | None:
+    """Read an execution from the log, by its uuid; None when *name* is none."""
     try:
-        uuid = UUID(text)
+        uuid = UUID(name)
     except ValueError:
         return None
-    state = (await call.node.executions.streams.refresh(execution_stream(uuid))).state
-    return state if state is not None and call.principal.acts_in(state.organization) else None
+    streams = call.node.executions.streams
+    stream = execution_stream(uuid)
+    state = (await (streams.refresh(stream) if fresh else streams.load(stream))).state
+    return state if state is not None and call.sees(state.organization) else None
 
 
 async def read(call: Call) -> web.Response:
     """Read one execution, now or as it was."""
-    call.only(("as_of",))
-    state = await find(call, deleted=True)
+    state = await find(call, call.path("execution"), deleted=True)
     as_of = call.query("as_of")
     if as_of is not None:
         return await _read_as_of(call, state.uuid, as_of)
     headers = etag(state) | {"Ledger-Position": str(max(state.position, call.reflects))}
-    if call.request.headers.get("If-None-Match") == headers["ETag"]:
+    if call.is_known(headers["ETag"]):
         return web.Response(status=304, headers=headers)
     return answer(execution_view(state), headers=headers)
 
 
 async def _read_as_of(call: Call, uuid: UUID, as_of: str) -> web.Response:
     if as_of.isascii() and as_of.isdigit():
-        position = integer(as_of, "?as_of", 0)
+        position = await _known_position(call, integer(as_of, "?as_of", 0))
     else:
         position = await call.node.store.position_at(instant(as_of, "?as_of"))
     past = (await call.node.executions.streams.as_of(execution_stream(uuid), position)).state
@@ -190,14 +205,22 @@ async def _read_as_of(call: Call, uuid: UUID, as_of: str) -> web.Response:
     return answer(execution_view(past), headers={"Ledger-Position": str(position)})
 
 
+async def _known_position(call: Call, position: int) -> int:
+    """Refuse a position that is not there yet: what will be known then, nobody knows."""
+    if position > call.node.store.tail.head:
+        head = await call.node.store.head()
+        if position > head:
+            raise malformed(f"the log ends at position {head}", "?as_of")
+    return position
+
+
 async def list_executions(call: Call) -> web.Response:
     """List executions, newest first."""
-    call.only(EXECUTION_FILTERS)
     limit = call.query_integer("limit", 50, low=1, high=call.node.settings.max_page)
     wanted = executions.Filter(
         job_id=call.query("job_id"),
-        statuses=call.queries("status") or None,
-        outcomes=call.queries("outcome") or None,
+        statuses=call.choices("status", get_args(Status)) or None,
+        outcomes=call.choices("outcome", get_args(Outcome)) or None,
         tags=call.queries("tag") or None,
         labels=_labels(call) or None,
         user=call.query("user"),
@@ -250,7 +273,6 @@ def _labels(call: Call) -> dict[str, str]:
 
 async def list_active(call: Call) -> web.Response:
     """List what is open, newest first, with the time each has left."""
-    call.only(("job_id", "limit", "after"))
     await call.node.covered("active", call.minimum_position)
     page = await outlook.page(
         call.node.store.pool,
@@ -271,12 +293,11 @@ async def list_active(call: Call) -> web.Response:
 
 async def job_history(call: Call) -> web.Response:
     """List a job's executions, newest first; auditors see the deleted ones too."""
-    call.only(("limit", "after"))
     await call.node.covered("history", call.minimum_position)
     page = await history.page(
         call.node.store.pool,
         organizations=call.readable,
-        job_id=call.request.match_info["job_id"],
+        job_id=call.path("job_id"),
         before=decode_cursor(call.query("after"), "h"),
         limit=call.query_integer("limit", 50, low=1, high=call.node.settings.max_page),
     )
@@ -290,14 +311,27 @@ async def job_history(call: Call) -> web.Response:
 async def describe(call: Call) -> web.Response:
     """Change an execution's words (RFC 7396)."""
     patch = await call.body(ExecutionPatch)
-    state = await find(call)
-    command = c.Describe(
-        name=_patched(patch.name, ""),
-        description=_patched(patch.description, ""),
-        tags=_patched(patch.tags, ()),
-        labels=_merged_labels(patch.labels, state.labels),
-    )
-    return await _act(call, state, command)
+    merges = bool(patch.labels)
+    for _ in range(MERGE_TRIES):
+        state = await find_current(call, call.path("execution"))
+        command = c.Describe(
+            name=_patched(patch.name, ""),
+            description=_patched(patch.description, ""),
+            tags=_patched(patch.tags, ()),
+            labels=_merged_labels(patch.labels, state.labels),
+        )
+        # Labels are merged with those that were read: they must still be the same.
+        read_version = state.version if merges else None
+        outcome = await call.node.executions.act(
+            call.context(state.organization),
+            state.uuid,
+            command,
+            if_version=read_version if call.if_version is None else call.if_version,
+        )
+        if not isinstance(outcome, StaleVersion) or call.if_version is not None:
+            after = call.done(outcome)
+            return answer(execution_view(after), headers=etag(after))
+    raise ProblemError(409, "conflict", "Others kept changing it at the same time.")
 
 
 def _patched(told: Any, empty: Any) -> Any:
@@ -311,13 +345,15 @@ def _merged_labels(told: Any, known: dict[str, str]) -> dict[str, str] | None:
         return None
     if told is None:
         return {}
-    merged = known | told
-    return {name: value for name, value in merged.items() if value is not None}
+    merged = {name: value for name, value in (known | told).items() if value is not None}
+    if len(merged) > MAX_LABELS:
+        raise malformed(f"there would be more than {MAX_LABELS} labels", "$.labels")
+    return merged
 
 
 async def delete(call: Call) -> web.Response:
     """Hide a closed execution from views; its history stays for auditors."""
-    state = await find(call)
+    state = await find(call, call.path("execution"))
     outcome = await call.node.executions.act(
         call.context(state.organization), state.uuid, c.Delete(), if_version=call.if_version
     )
@@ -328,33 +364,30 @@ async def delete(call: Call) -> web.Response:
 async def cancel(call: Call) -> web.Response:
     """Ask an execution to stop."""
     post = await call.optional_body(ReasonPost)
-    return await _act(call, await find(call), c.Cancel(reason=post.reason))
+    return await _act(call, await find(call, call.path("execution")), c.Cancel(reason=post.reason))
 
 
 async def pause(call: Call) -> web.Response:
     """Ask an execution to pause."""
     post = await call.optional_body(ReasonPost)
-    return await _act(call, await find(call), c.Pause(reason=post.reason))
+    return await _act(call, await find(call, call.path("execution")), c.Pause(reason=post.reason))
 
 
 async def resume(call: Call) -> web.Response:
     """Let a paused execution go on."""
     await call.optional_body(ReasonPost)
-    return await _act(call, await find(call), c.Resume())
+    return await _act(call, await find(call, call.path("execution")), c.Resume())
 
 
 async def restart(call: Call) -> web.Response:
     """Run a failed execution's work again, from the step where it ended."""
     post = await call.optional_body(ExecutionPost)
-    old = await find(call)
-    old = (await call.node.executions.streams.refresh(execution_stream(old.uuid))).state or old
+    old = await find_current(call, call.path("execution"))
     wanted = new_execution(call, old.job_id, post, idempotency_key(call))
     if not wanted.parameters and wanted.input is None:
         wanted = replace(wanted, parameters=old.created.parameters, input=old.created.input)
     creation = await call.node.executions.restart(call.context(old.organization), old, wanted)
-    created = _created(call, creation)
-    headers = etag(created.state) | {"Location": f"/v1/executions/{created.state.uuid}"}
-    return answer(execution_view(created.state), status=201, headers=headers)
+    return _shown(_created(call, creation))
 
 
 async def _act(call: Call, state: ExecutionState, command: c.Command) -> web.Response:

@@ -1,14 +1,15 @@
 """`/healthz`, `/readyz`, `/metrics`: for whoever keeps the process running."""
 
 import asyncio
+from typing import Final
 
 from aiohttp import web
 
 from api.metrics import METRICS
-from api.native.call import NODE, answer
+from api.native.call import NODE, Call, answer
 from ledger.errors import LedgerError
 
-READY_TIMEOUT_S = 2.0
+READY_TIMEOUT_S: Final = 2.0
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -27,7 +28,7 @@ async def readyz(request: web.Request) -> web.Response:
     return answer({"status": "ready", "head": head})
 
 
-async def metrics(request: web.Request) -> web.Response:
+async def metrics(call: Call) -> web.Response:
     """Give the process's measurements in the Prometheus text form."""
-    body, content_type = await request.app[METRICS].render(request.app[NODE])
+    body, content_type = await call.request.app[METRICS].render(call.node)
     return web.Response(body=body, headers={"Content-Type": content_type})

@@ -6,15 +6,18 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from api.native.call import Call, answer, decode_body
+from api.native.body import decode_body
+from api.native.call import Call, answer
 from api.native.cursor import decode_pair, encode_pair
-from api.native.executions import list_headers
-from api.native.problems import ProblemError, not_found
+from api.native.executions import MERGE_TRIES, list_headers
+from api.native.problems import ProblemError, not_found, of
 from api.native.views import job_view
 from api.native.wire import JobList, JobPost
 from ledger.events.definition import Definition, Schedule
+from ledger.handle.streams import StaleVersion
 from ledger.ids import new_uuid
 from ledger.jobs import commands as c
+from ledger.jobs import schedule as schedules
 from ledger.jobs.state import JobState
 from projections.jobs import query as jobs
 
@@ -36,7 +39,7 @@ async def find(call: Call) -> JobState:
     Raises:
         ProblemError: there is none that the caller may see, or it was retired.
     """
-    job_id = call.request.match_info["job_id"]
+    job_id = call.path("job_id")
     loaded = await call.node.jobs.read(call.organization, job_id, fresh=True)
     if loaded.state is None or loaded.state.retired:
         raise not_found("job", job_id)
@@ -46,10 +49,14 @@ async def find(call: Call) -> JobState:
 async def define(call: Call) -> web.Response:
     """Define a job under the id in the body; repeating it changes nothing."""
     post = await call.body(JobPost)
+    if post.schedule is not None:
+        flaw = schedules.check(post.schedule)
+        if flaw is not None:
+            raise of(flaw, "$.schedule")
     command = c.Define(uuid=new_uuid(), job_id=post.job_id, definition=post.definition)
     outcome = await call.node.jobs.change(call.context(), post.job_id, command)
     is_new = bool(getattr(outcome, "records", ()))
-    state = call.done(outcome)
+    state = call.done(outcome, "$.definition")
     if post.schedule is not None:
         state = call.done(
             await call.node.jobs.change(
@@ -62,19 +69,19 @@ async def define(call: Call) -> web.Response:
 async def put(call: Call) -> web.Response:
     """Define a job, or replace its definition."""
     definition = await call.body(Definition)
-    job_id = _valid_id(call.request.match_info["job_id"])
+    job_id = _valid_id(call.path("job_id"))
     loaded = await call.node.jobs.read(call.organization, job_id, fresh=True)
-    if loaded.state is None or loaded.state.retired:
-        if call.if_version is not None:
-            raise not_found("job", job_id)
-        command: c.Command = c.Define(uuid=new_uuid(), job_id=job_id, definition=definition)
-        status = 201
+    exists = loaded.state is not None and not loaded.state.retired
+    if (call.must_exist and not exists) or (call.must_not_exist and exists):
+        raise of(StaleVersion(loaded.version if exists else 0))
+    if exists:
+        command: c.Command = c.Change(definition=definition)
     else:
-        command, status = c.Change(definition=definition), 200
+        command = c.Define(uuid=new_uuid(), job_id=job_id, definition=definition)
     outcome = await call.node.jobs.change(
-        call.context(), job_id, command, if_version=call.if_version
+        call.context(), job_id, command, if_version=call.if_version if exists else None
     )
-    return _shown(call, call.done(outcome), status=status)
+    return _shown(call, call.done(outcome), status=200 if exists else 201)
 
 
 def _valid_id(job_id: str) -> str:
@@ -85,19 +92,22 @@ def _valid_id(job_id: str) -> str:
 async def patch(call: Call) -> web.Response:
     """Change parts of a definition (RFC 7396)."""
     change = await call.body(dict[str, Any])
-    state = await find(call)
-    merged = merge_patch(msgspec.to_builtins(state.definition), change)
-    definition = decode_body(
-        msgspec.json.encode(merged), Definition, call.node.settings.max_json_depth
-    )
-    # Without If-Match the definition that was read is what the patch was merged with.
-    outcome = await call.node.jobs.change(
-        call.context(),
-        state.job_id,
-        c.Change(definition=definition),
-        if_version=call.if_version if call.if_version is not None else state.version,
-    )
-    return _shown(call, call.done(outcome))
+    for _ in range(MERGE_TRIES):
+        state = await find(call)
+        merged = merge_patch(msgspec.to_builtins(state.definition), change)
+        definition = decode_body(
+            msgspec.json.encode(merged), Definition, call.node.settings.max_json_depth
+        )
+        # What the patch was merged with must still be the definition.
+        outcome = await call.node.jobs.change(
+            call.context(),
+            state.job_id,
+            c.Change(definition=definition),
+            if_version=state.version if call.if_version is None else call.if_version,
+        )
+        if not isinstance(outcome, StaleVersion) or call.if_version is not None:
+            return _shown(call, call.done(outcome))
+    raise ProblemError(409, "conflict", "Others kept changing it at the same time.")
 
 
 def merge_patch(target: Any, change: Any) -> Any:
@@ -117,7 +127,7 @@ async def read(call: Call) -> web.Response:
     """Read one job."""
     state = await find(call)
     headers = _headers(state)
-    if call.request.headers.get("If-None-Match") == headers["ETag"]:
+    if call.is_known(headers["ETag"]):
         return web.Response(status=304, headers=headers)
     return _shown(call, state)
 
@@ -133,7 +143,6 @@ async def retire(call: Call) -> web.Response:
 
 async def list_jobs(call: Call) -> web.Response:
     """List jobs by id."""
-    call.only(("limit", "after", "type", "tag"))
     await call.node.covered("jobs", call.minimum_position)
     page = await jobs.page(
         call.node.store.pool,

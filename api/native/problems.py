@@ -4,15 +4,26 @@ from typing import Any, Final, assert_never
 from uuid import UUID
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from api.native.wire import Problem
+from api.request import REQUEST_ID
 from ledger import rejection as r
+from ledger.errors import (
+    AppendQueueFull,
+    Conflict,
+    LedgerError,
+    NotFound,
+    ProjectionLagging,
+    Unavailable,
+)
 from ledger.handle.executions import KeyReused
 from ledger.handle.streams import StaleVersion
 
 CONTENT_TYPE: Final = "application/problem+json"
 _ENCODER: Final = msgspec.json.Encoder()
+_log = structlog.get_logger(__name__)
 
 
 class ProblemError(Exception):
@@ -52,28 +63,59 @@ class ProblemError(Exception):
 def response(error: ProblemError, request: web.Request) -> web.Response:
     """Render a problem as the answer to a request."""
     problem = msgspec.structs.replace(
-        error.problem, instance=request.path, request_id=request.get("request_id", "")
+        error.problem, instance=request.path, request_id=request.get(REQUEST_ID, "")
     )
-    return web.Response(
+    answer = web.Response(
         body=_ENCODER.encode(problem),
         status=problem.status,
         content_type=CONTENT_TYPE,
         headers=error.headers,
     )
+    if problem.status == 408:
+        answer.force_close()  # the rest of the body may still come
+    return answer
 
 
 def malformed(detail: str, path: str | None = None) -> ProblemError:
     """Say what is wrong with a request, and where."""
-    return ProblemError(400, "malformed-request", "The request cannot be understood.", detail, path=path)
+    return ProblemError(
+        400, "malformed-request", "The request cannot be understood.", detail, path=path
+    )
 
 
 def not_found(kind: str, name: str) -> ProblemError:
     """Say that there is no such thing, or none that the caller may see."""
-    return ProblemError(404, "not-found", f"There is no {kind} {name!r}.")
+    return ProblemError(404, "not-found", f"There is no {kind} {name[:100]!r}.")
 
 
-def of(refusal: r.Rejection | StaleVersion | KeyReused) -> ProblemError:  # noqa: C901 - one case a refusal
-    """Say why the ledger refused."""
+def internal() -> ProblemError:
+    """Say that it is our fault, and nothing else."""
+    return ProblemError(500, "internal", "Something went wrong on our side.")
+
+
+def problem_of(error: LedgerError) -> ProblemError:
+    """Say what a ledger error means for the caller."""
+    match error:
+        case AppendQueueFull():
+            kind, title = "too-busy", "Too many writes are waiting; nothing of this one was taken."
+        case ProjectionLagging():
+            kind, title = "view-behind", "The view has not caught up with what you want to see."
+        case Unavailable():
+            kind, title = "unavailable", "The ledger cannot answer now."
+        case NotFound():
+            return ProblemError(404, "not-found", f"There is no such {error.kind}.")
+        case Conflict():
+            return ProblemError(409, "conflict", "Somebody else changed it at the same time.")
+        case _:
+            _log.error("ledger error", error=type(error).__name__, message=str(error))
+            return internal()
+    return ProblemError(503, kind, title, str(error), retry_after_s=error.retry_after_s)
+
+
+def of(  # noqa: C901 - one case a refusal
+    refusal: r.Rejection | StaleVersion | KeyReused, within: str = "$"
+) -> ProblemError:
+    """Say why the ledger refused; *within* is the part of the body that the refusal is about."""
     match refusal:
         case StaleVersion():
             return ProblemError(
@@ -114,7 +156,7 @@ def of(refusal: r.Rejection | StaleVersion | KeyReused) -> ProblemError:  # noqa
                 "job-invalid",
                 f"The job {refusal.job_id!r} is not executable as it is defined.",
                 refusal.reason,
-                path=f"$.definition.{refusal.path}",
+                path=f"{within}.{refusal.path}",
                 job_id=refusal.job_id,
             )
         case r.ScheduleInvalid():
@@ -123,7 +165,7 @@ def of(refusal: r.Rejection | StaleVersion | KeyReused) -> ProblemError:  # noqa
                 "schedule-invalid",
                 "The schedule cannot be kept.",
                 refusal.reason,
-                path=f"$.{refusal.path}",
+                path=f"{within}.{refusal.path}",
             )
         case r.AlreadyRunning():
             return ProblemError(
@@ -135,12 +177,18 @@ def of(refusal: r.Rejection | StaleVersion | KeyReused) -> ProblemError:  # noqa
             )
         case r.NotRestartable():
             return ProblemError(
-                409, "not-restartable", "It cannot be run again.", refusal.reason,
+                409,
+                "not-restartable",
+                "It cannot be run again.",
+                refusal.reason,
                 job_id=refusal.job_id,
             )
         case r.RestartImpossible():
             return ProblemError(
-                409, "restart-impossible", "Its progress no longer fits the job.", refusal.reason,
+                409,
+                "restart-impossible",
+                "Its progress no longer fits the job.",
+                refusal.reason,
                 job_id=refusal.job_id,
             )
         case r.ParameterInvalid():
@@ -170,7 +218,9 @@ def of(refusal: r.Rejection | StaleVersion | KeyReused) -> ProblemError:  # noqa
             )
         case r.NotCancellable():
             return ProblemError(
-                409, "not-cancellable", "The job does not allow its executions to be canceled.",
+                409,
+                "not-cancellable",
+                "The job does not allow its executions to be canceled.",
                 job_id=refusal.job_id,
             )
         case r.ExecutionGone():

@@ -121,9 +121,9 @@ def active_view(item: Outlook) -> ActiveView:
         oid=oid_of(row.uuid),
         job_id=row.job_id,
         organization=row.organization,
-        status=cast(Status, row.status),
+        status=cast("Status", row.status),
         created_at=row.created_at,
-        waiting_for=cast(WaitingFor | None, row.waiting_for),
+        waiting_for=cast("WaitingFor | None", row.waiting_for),
         ready_at=row.ready_at,
         started_at=row.started_at,
         worker=row.worker,
@@ -145,11 +145,11 @@ def history_view(row: HistoryRow) -> HistoryView:
         number=row.number,
         oid=oid_of(row.uuid),
         job_id=row.job_id,
-        status=cast(Status, row.status),
+        status=cast("Status", row.status),
         created_at=row.created_at,
         attempt=row.attempt,
-        outcome=cast(Outcome | None, row.outcome),
-        cause=cast(Cause | None, row.cause),
+        outcome=cast("Outcome | None", row.outcome),
+        cause=cast("Cause | None", row.cause),
         exit_code=row.exit_code,
         started_at=row.started_at,
         ended_at=row.ended_at,
@@ -175,9 +175,7 @@ def job_view(state: JobState, now: datetime) -> JobView:
         version=state.version,
         position=state.position,
         schedule=state.schedule,
-        next_due_at=(
-            next_due_times(state.schedule, now, NEXT_DUE_SHOWN) if state.schedule else ()
-        ),
+        next_due_at=(next_due_times(state.schedule, now, NEXT_DUE_SHOWN) if state.schedule else ()),
         retired=state.retired,
     )
 

@@ -27,6 +27,13 @@ from ledger.executions.state import Status, StepStatus, WaitingFor
 ShortText = Annotated[str, Meta(max_length=256)]
 Reason = Annotated[str, Meta(max_length=1000)]
 WorkerName = Annotated[str, Meta(min_length=1, max_length=200)]
+OrganizationName = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._@:-]{0,99})\Z",
+        description="An organization's name; `*` stands for all.",
+    ),
+]
 Requests: TypeAlias = tuple[Literal["cancel", "pause"], ...]
 
 
@@ -90,10 +97,10 @@ class ExecutionPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class ExecutionPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Change the words of an execution (RFC 7396); null empties a field."""
 
-    name: ShortText | None | UnsetType = UNSET
-    description: Text | None | UnsetType = UNSET
-    tags: Tags | None | UnsetType = UNSET
-    labels: dict[str, str | None] | None | UnsetType = UNSET
+    name: ShortText | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+    tags: Tags | UnsetType | None = UNSET
+    labels: dict[str, str | None] | UnsetType | None = UNSET
 
 
 class ReasonPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -378,10 +385,9 @@ class KeyPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=6)]
-    organizations: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...],
-        Meta(min_length=1, max_length=100),
-    ] = ("default",)
+    organizations: Annotated[tuple[OrganizationName, ...], Meta(min_length=1, max_length=100)] = (
+        "default",
+    )
     public_id: Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9._@-]*\Z")] = ""
     """Client id or user name; made up when empty."""
 

@@ -6,15 +6,18 @@ moment is left alone by its other claims, so that they do not chase the same can
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from aiohttp import web
+
 from api.native.call import Call, answer, uuid_of
 from api.native.problems import ProblemError
 from api.native.reports import requests_of
 from api.native.views import execution_view
+from api.native.waiting import place
 from api.native.wire import Claimed, ClaimPost, Heartbeat, Lease
 from ledger.errors import ClaimTaken, ProjectionLagging
 from ledger.executions.commands import Start
@@ -43,20 +46,19 @@ async def claim(call: Call) -> web.Response:
     post = await call.body(ClaimPost)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + post.wait_s
-    while True:
-        seen = call.node.store.tail.head
-        leases = await _claim_some(call, post)
-        left = deadline - loop.time()
-        if leases or left <= 0:
-            return answer(Claimed(leases=tuple(leases)))
-        await call.node.store.tail.wait_past(seen, min(left, LOOK_AGAIN_S))
+    with place(call, post.wait_s):
+        while True:
+            seen = call.node.store.tail.head
+            leases = await _claim_some(call, post)
+            left = deadline - loop.time()
+            if leases or left <= 0:
+                return answer(Claimed(leases=tuple(leases)))
+            await call.node.store.tail.wait_past(seen, min(left, LOOK_AGAIN_S))
 
 
 async def _claim_some(call: Call, post: ClaimPost) -> list[Lease]:
-    try:
+    with suppress(ProjectionLagging):  # an older view names work too; the append decides
         await call.node.covered("active", call.minimum_position)
-    except ProjectionLagging:
-        pass  # an older view still names work; the append decides who gets it
     handing_out = call.request.app[HANDING_OUT].uuids
     candidates = await active.candidates(
         call.node.store.pool,
@@ -128,8 +130,8 @@ async def _start(call: Call, uuid: UUID, organization: str, worker: str) -> Leas
 
 async def heartbeat(call: Call) -> web.Response:
     """Renew a lease, and tell what users asked of its worker."""
-    lease = uuid_of(call.request.match_info["lease"], "lease")
-    renewed = await call.node.store.renew_lease(lease, call.principal.readable)
+    lease = uuid_of(call.path("lease"), "lease")
+    renewed = await call.node.store.renew_lease(lease, call.readable)
     uuid = execution_of(renewed.stream) if renewed is not None else None
     if renewed is None or uuid is None:
         raise _lost()
@@ -146,6 +148,8 @@ async def _now(call: Call, stream: str) -> ExecutionState | None:
 
 def _lost() -> ProblemError:
     return ProblemError(
-        409, "lease-lost", "The lease has ended; stop working on its execution.",
+        409,
+        "lease-lost",
+        "The lease has ended; stop working on its execution.",
         "It expired, or the execution was closed or taken over.",
     )
