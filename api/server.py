@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from api import memory
 from api.app import MAX_HEADER_BYTES, MAX_HEADERS, build_app
 from api.auth.credentials import ensure_credentials
 from api.log import configure_logging
@@ -46,6 +47,7 @@ async def serve(
         node = await Node.open(dsn, settings)
         stack.push_async_callback(node.close)
         await _listen(node, settings, stack)
+        memory.settle()
         await stop.wait()
         _log.info("stopping")
 

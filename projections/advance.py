@@ -20,6 +20,7 @@ class Advances:
             list
         )
         self._order = itertools.count()
+        self._asked: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def position(self, name: str) -> int:
         """Give the highest position known; 0 when nothing is."""
@@ -60,6 +61,19 @@ class Advances:
                 found.add(name)
         return found
 
+    async def asked(self, name: str, timeout_s: float) -> None:
+        """Return when somebody waits for a projection, at the latest after a time.
+
+        Units: *timeout_s* in seconds.
+        """
+        if name in self.waited_for():
+            return
+        asked = self._asked[name]
+        asked.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await asked.wait()
+
     async def wait(self, name: str, position: int, timeout_s: float) -> bool:
         """Wait until a position is reached; False at the timeout.
 
@@ -69,6 +83,7 @@ class Advances:
             return True
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting[name], (position, next(self._order), future))
+        self._asked[name].set()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):

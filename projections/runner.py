@@ -39,6 +39,9 @@ BATCH_EVENTS: Final = 2000
 MAX_ATTEMPTS: Final = 3
 MAX_PARKED: Final = 1000
 """With more streams set aside than this it is not the events that are wrong."""
+GATHER_S: Final = 0.05
+"""Pause between batches in which events gather, because a small batch costs almost what a large one
+does. It ends at once when somebody waits for the view, and an idle view takes an event at once."""
 _CAREFUL_AFTER: Final = 2
 _IDLE_S: Final = 5.0
 _RETRY_PAUSES_S: Final = (0.05, 0.2)
@@ -97,9 +100,15 @@ class Runner:
         await self.load()
         if self._advances is not None:
             self._advances.own(self.projector.name, self.position)
+        loop = asyncio.get_running_loop()
+        gather_until = 0.0
         while True:
             await self._tail.wait_past(self.position, _IDLE_S)
+            left_s = gather_until - loop.time()
+            if left_s > 0 and self._advances is not None:
+                await self._advances.asked(self.projector.name, left_s)
             await self.step()
+            gather_until = loop.time() + GATHER_S
 
     async def load(self) -> None:
         """Read the checkpoint and the quarantine again.

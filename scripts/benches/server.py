@@ -8,6 +8,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
+from api import memory
 from api.app import build_app
 from api.auth.credentials import ensure_credentials
 from api.log import configure_logging
@@ -35,6 +36,7 @@ async def main(port: int, data: Path) -> None:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+        memory.settle()
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
     finally:
