@@ -113,10 +113,9 @@ class Supervisor:
             self._again.clear()
             try:
                 found = await checkpoints.acquire(self._pool, self.owner, self._lease_s, versions)
-            except (*LOST, asyncpg.PostgresError) as error:
-                _log.warning("projections cannot be owned", error=type(error).__name__)
-            else:
                 await self._follow(found)
+            except Exception as error:  # noqa: BLE001 - elections go on for as long as the process
+                _log.warning("projections cannot be owned", error=type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), self._lease_s / 3)
 
@@ -203,8 +202,10 @@ class Supervisor:
                 generation=checkpoint.generation,
                 exc_info=error,
             )
-        with suppress(*LOST, asyncpg.PostgresError):
+        try:
             await checkpoints.stall(self._pool, checkpoint, error)
+        except Exception as unsaid:  # noqa: BLE001 - the runner starts again, noted or not
+            _log.warning("stall not on record", error=type(unsaid).__name__)
 
 
 def _at(checkpoint: Checkpoint, position: int) -> Checkpoint:

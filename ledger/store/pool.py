@@ -14,6 +14,7 @@ COMMAND_TIMEOUT_S: Final = 30.0
 LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a call on a connection that was cut in the middle of another
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
