@@ -13,6 +13,7 @@ import sys
 import asyncpg
 
 from ledger.errors import WrongExpectedVersion
+from ledger.events.codec import Event
 from ledger.store.postgres import PostgresStore
 from tests.contract.log import STEP, append, progressed, write
 
@@ -29,7 +30,7 @@ async def gapless(dsn: str, name: str, writers: int, appends: int, *, tell: bool
         for _ in range(appends):
             own = dice.random() < 0.3
             stream = f"own/{name}-{index}" if own else f"shared/{dice.randrange(SHARED_STREAMS)}"
-            events = [STEP, *[progressed()] * dice.randrange(3)]
+            events: list[Event] = [STEP, *[progressed()] * dice.randrange(3)]
             while True:
                 version = versions.get(stream, 0)
                 try:
