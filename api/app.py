@@ -24,6 +24,9 @@ from api.routes import OPEN_ROUTES, ROUTES
 RATE_LIMIT: Final = web.AppKey("rate-limit", RateLimit)
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 100
+KEEP_ALIVE_S: Final = 75.0
+LINGER_S: Final = 1.0
+"""How long what is left of a body is still read after the answer."""
 
 
 def build_app(node: Node) -> web.Application:
@@ -47,6 +50,22 @@ def build_app(node: Node) -> web.Application:
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler)
     return app
+
+
+def build_runner(node: Node) -> web.AppRunner:
+    """Put the application behind HTTP; the caller sets it up and cleans it up."""
+    return web.AppRunner(
+        build_app(node),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=node.settings.shutdown_grace_s,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
+        keepalive_timeout=KEEP_ALIVE_S,
+        lingering_time=LINGER_S,
+        handler_cancellation=True,
+    )
 
 
 def _guarded(route: Route) -> Handler:

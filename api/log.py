@@ -1,14 +1,25 @@
-"""How log lines look: for people on a terminal, JSON for machines. Never payloads or secrets."""
+"""How log lines look: for people on a terminal, JSON for machines. Never payloads or secrets.
+
+Messages and local variables of unexpected errors may quote a request, so a line about one holds
+its type and where it was raised, and no more. The same goes for what aiohttp and asyncio log by
+themselves: a malformed header, for example, would be quoted whole.
+"""
 
 import logging
 import sys
-from typing import Any
+import traceback
+from typing import Any, Final
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+from typing_extensions import override
+
+_LIBRARIES: Final = ("aiohttp", "asyncio")
+_MAX_FRAMES: Final = 30
 
 
 def configure_logging(form: str, level: str) -> None:
-    """Set up structlog for this process: *form* is `console` or `json`.
+    """Set up logging for this process: *form* is `console` or `json`.
 
     Raises:
         ValueError: the level is not one of debug, info, warning, error.
@@ -20,22 +31,52 @@ def configure_logging(form: str, level: str) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(),
-            # The pretty ones print local variables, which hold secrets and payloads.
-            exception_formatter=structlog.dev.plain_traceback,
-        )
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    exceptions = [structlog.processors.format_exc_info] if form == "json" else []
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *exceptions,
+            tell_where,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    for name in _LIBRARIES:
+        logger = logging.getLogger(name)
+        logger.handlers = [LibraryHandler(logging.WARNING)]
+        logger.propagate = False
+
+
+def tell_where(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception by its type and the places it came through, innermost last."""
+    told = event.pop("exc_info", None)
+    error = sys.exception() if told is True else told[1] if isinstance(told, tuple) else told
+    if isinstance(error, BaseException):
+        event["error"] = _name(error)
+        frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
+        event["where"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
+def _name(error: BaseException) -> str:
+    """Name an error and what caused it; the system's own words quote nobody."""
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{name} ({error.strerror})"
+    cause = error.__cause__
+    return name if cause is None else f"{name} from {_name(cause)}"
+
+
+class LibraryHandler(logging.Handler):
+    """Passes on what a library logs, without the values in it."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.msg if isinstance(record.msg, str) and record.args else "library trouble"
+        structlog.get_logger(record.name).log(
+            record.levelno, message, exc_info=record.exc_info or None
+        )

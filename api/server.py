@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from api import memory
-from api.app import MAX_HEADER_BYTES, MAX_HEADERS, build_app
+from api.app import build_runner
 from api.auth.credentials import ensure_credentials
 from api.log import configure_logging
 from api.node import Node
@@ -73,18 +73,7 @@ async def _embedded(settings: Settings, stack: contextlib.AsyncExitStack) -> str
 
 
 async def _listen(node: Node, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
-    app = build_app(node)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=settings.shutdown_grace_s,
-        max_line_size=MAX_HEADER_BYTES,
-        max_field_size=MAX_HEADER_BYTES,
-        max_headers=MAX_HEADERS,
-        keepalive_timeout=75,
-        handler_cancellation=True,
-    )
+    runner = build_runner(node)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     listener = socket.create_server(

@@ -1,21 +1,21 @@
 """Opaque cursors: a list's own sort key, marked with the list it belongs to."""
 
 import binascii
-import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 
-from api.native.problems import malformed
+import msgspec
 
-_FORM: Final = re.compile(r"([a-z])(\d{1,19})")
+from api.native.problems import ProblemError, malformed
+
+_FORM: Final = re.compile(r"([a-z])([0-9]{1,18})")
+_PAIR: Final = msgspec.json.Decoder(tuple[str, str])
 
 
 def encode_cursor(kind: str, key: int | None) -> str | None:
     """Make the cursor that continues after *key*; None at the end of the list."""
-    if key is None:
-        return None
-    return urlsafe_b64encode(f"{kind}{key}".encode()).decode().rstrip("=")
+    return None if key is None else _opaque(f"{kind}{key}".encode())
 
 
 def decode_cursor(text: str | None, kind: str) -> int | None:
@@ -28,15 +28,13 @@ def decode_cursor(text: str | None, kind: str) -> int | None:
         return None
     match = _FORM.fullmatch(_plain(text))
     if match is None or match[1] != kind:
-        raise malformed("this is not a cursor that this list gave out", "?after")
+        raise _foreign()
     return int(match[2])
 
 
 def encode_pair(key: tuple[str, str] | None) -> str | None:
     """Make the cursor of a list that is sorted by two words; None at its end."""
-    if key is None:
-        return None
-    return urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+    return None if key is None else _opaque(msgspec.json.encode(key))
 
 
 def decode_pair(text: str | None) -> tuple[str, str] | None:
@@ -48,14 +46,20 @@ def decode_pair(text: str | None) -> tuple[str, str] | None:
     if text is None:
         return None
     try:
-        match json.loads(_plain(text)):
-            case [str(first), str(second)]:
-                return first, second
-            case _:
-                pass
-    except ValueError:
-        pass
-    raise malformed("this is not a cursor that this list gave out", "?after")
+        pair = _PAIR.decode(_plain(text))
+    except msgspec.DecodeError:
+        raise _foreign() from None
+    if any("\x00" in word for word in pair):
+        raise _foreign()
+    return pair
+
+
+def _foreign() -> ProblemError:
+    return malformed("this is not a cursor that this list gave out", "?after")
+
+
+def _opaque(key: bytes) -> str:
+    return urlsafe_b64encode(key).decode().rstrip("=")
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """A real server in the test's own process, and callers that talk to it over TCP."""
 
+import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from api.app import MAX_HEADER_BYTES, MAX_HEADERS, build_app
+from api.app import build_runner
 from api.auth.credentials import Credentials, ensure_credentials
 from api.node import Node
 from api.settings import Settings
@@ -90,7 +91,7 @@ class Caller:
         async with self.session.request(
             method,
             self.url + path,
-            data=content,
+            data=io.BytesIO(content) if content is not None else None,
             headers=sent,
             params={name: str(value) for name, value in query.items()},
             skip_auto_headers=("Content-Type",),
@@ -192,18 +193,14 @@ class Server(Caller):
 @asynccontextmanager
 async def serving(database_url: str, data: Path, **settings: Any) -> AsyncIterator[Server]:
     """Serve one database, as `api.server` does."""
-    known = Settings(data=data, database_url=database_url, **{"read_wait_s": 20.0, **settings})
+    known = Settings(
+        data=data,
+        database_url=database_url,
+        **{"read_wait_s": 20.0, "shutdown_grace_s": 1.0, **settings},
+    )
     node = await Node.open(database_url, known)
     try:
-        runner = web.AppRunner(
-            build_app(node),
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=1,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-            max_headers=MAX_HEADERS,
-        )
+        runner = build_runner(node)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
