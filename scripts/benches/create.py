@@ -10,7 +10,7 @@ import statistics
 
 import uvloop
 from load import drive, percentile, post
-from run import call, memory_mb, server, until_caught_up
+from run import call, cpu_s, memory_mb, server, until_caught_up
 
 JOB = {"steps": [{"step_id": "one", "step_type_id": "bench", "with": {"size": 10}}]}
 BODY = b'{"parameters":[{"name":"file","value":"customers.csv"}]}'
@@ -31,14 +31,21 @@ async def main() -> None:
         await drive(port, told.connections, 2, lambda: create)
         ratios = []
         for number in range(1, told.rounds + 1):
-            echoed, _ = await drive(port, told.connections, told.seconds, lambda: echo)
+            before = cpu_s(pid)
+            echoed, echoes = await drive(port, told.connections, told.seconds, lambda: echo)
+            between = cpu_s(pid)
             created, latencies = await drive(port, told.connections, told.seconds, lambda: create)
+            after = cpu_s(pid)
             behind_s = until_caught_up(port, key)
             ratios.append(created / echoed)
             print(
                 f"round {number}: echo {echoed:,.0f}/s, create {created:,.0f}/s "
                 f"(p50 {percentile(latencies, 50):.1f} ms, p99 {percentile(latencies, 99):.1f} ms), "
                 f"views caught up {behind_s:.2f} s later, ratio {created / echoed:.2f}"
+            )
+            print(
+                f"         server processor time: echo {(between - before) / len(echoes) * 1e6:.0f} µs, "
+                f"create {(after - between) / len(latencies) * 1e6:.0f} µs a request, views included"
             )
         print(f"resident: {idle_mb:.0f} MB idle, {memory_mb(pid):.0f} MB after")
         print(f"ratio create/echo: {statistics.median(ratios):.2f} (must be at least 0.5)")

@@ -1,6 +1,5 @@
 """Starts the bench's server on a fresh data directory, and stops it."""
 
-import asyncio
 import json
 import os
 import signal
@@ -73,6 +72,12 @@ def memory_mb(pid: int) -> float:
     raise RuntimeError("no VmRSS")
 
 
+def cpu_s(pid: int) -> float:
+    """Give the processor time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def lag(port: int, key: str) -> int:
     """Give how far the slowest projection is behind."""
     answer = call(port, key, "GET", "/v1/projections")
@@ -86,8 +91,3 @@ def until_caught_up(port: int, key: str) -> float:
     while lag(port, key) > 0:
         time.sleep(0.02)
     return time.monotonic() - begun
-
-
-def run(main: "asyncio.Future[None]") -> None:
-    """Run a bench."""
-    asyncio.get_event_loop().run_until_complete(main)
