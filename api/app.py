@@ -11,6 +11,8 @@ from api.metrics import METRICS, Metrics
 from api.middleware.errors import errors
 from api.middleware.limits import RateLimit
 from api.middleware.requests import requests, tell
+from api.mounts.port import MOUNTED
+from api.mounts.registry import MOUNTS
 from api.native.call import NODE, Call
 from api.native.problems import ProblemError
 from api.native.waiting import WAITING, Waiting
@@ -44,6 +46,9 @@ def build_app(node: Node) -> web.Application:
         app[RATE_LIMIT] = RateLimit(node.settings.rate_limit_per_minute)
     for open_route in OPEN_ROUTES:
         app.router.add_get(open_route.path, open_route.handler)
+    app[MOUNTED] = MOUNTS
+    for mount in MOUNTS:
+        app.router.add_routes(mount.routes())
     for route in ROUTES:
         handler = _guarded(route)
         app.router.add_route(route.method, route.path, handler)

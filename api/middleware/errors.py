@@ -6,6 +6,8 @@ import structlog
 from aiohttp import ClientConnectionResetError, web
 from aiohttp.typedefs import Handler
 
+from api.dialects.port import DialectError
+from api.mounts.port import Mount, owner_of
 from api.native.problems import ProblemError, internal, problem_of, response
 from api.request import REQUEST_ID
 from ledger.errors import LedgerError
@@ -22,7 +24,10 @@ _TITLES = {
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer an error in the native form (RFC 9457)."""
+    """Answer an error in the form of the API that was called: a vendor's, or ours (RFC 9457)."""
+    mount = owner_of(request)
+    if mount is not None:
+        return await _in_the_form_of(mount, request, handler)
     try:
         return await handler(request)
     except ProblemError as error:
@@ -38,6 +43,19 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:  # noqa: BLE001 - logged, and nothing of it told
         _log.exception("unexpected error", request_id=request.get(REQUEST_ID))
         return response(internal(), request)
+
+
+async def _in_the_form_of(
+    mount: Mount, request: web.Request, handler: Handler
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except (asyncio.CancelledError, ClientConnectionResetError):
+        raise  # nobody is left to answer
+    except Exception as error:  # noqa: BLE001 - the mount tells what may be told
+        if not isinstance(error, (ProblemError, LedgerError, web.HTTPException, DialectError)):
+            _log.exception("unexpected error", request_id=request.get(REQUEST_ID))
+        return mount.failure(request, error)
 
 
 def _of_http(error: web.HTTPException) -> ProblemError:
