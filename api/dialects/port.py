@@ -1,8 +1,8 @@
 """What the dialects have in common: how they say that they cannot do what was asked.
 
-    DialectError
-    ├── MalformedRequest     the request cannot be understood; `path` says where
-    └── UnsupportedOperation understood, but not offered
+DialectError
+├── MalformedRequest     the request cannot be understood; `path` says where
+└── UnsupportedOperation understood, but not offered
 """
 
 

@@ -1,6 +1,6 @@
 """What a mount is to the application."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -31,10 +31,9 @@ class Mount(Protocol):
         ...
 
 
-MOUNTED: Final = web.AppKey("mounted", tuple[Mount, ...])
+MOUNTED: Final[web.AppKey[tuple[Mount, ...]]] = web.AppKey("mounted", tuple)
 
 
 def owner_of(request: web.Request) -> Mount | None:
     """Find the mount that a request's path belongs to."""
-    mounted: Sequence[Mount] = request.app[MOUNTED]
-    return next((mount for mount in mounted if mount.owns(request.path)), None)
+    return next((mount for mount in request.app[MOUNTED] if mount.owns(request.path)), None)
