@@ -30,6 +30,8 @@ class Metrics:
             registry=self.registry,
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60),
         )
+        # `labels` takes a lock and builds a key; there are few combinations.
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.head = Gauge(
             "jobledger_head_position", "Highest committed position.", registry=self.registry
         )
@@ -51,6 +53,19 @@ class Metrics:
             ("projection",),
             registry=self.registry,
         )
+
+    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request; *method* and *route* are of a bounded set."""
+        key = (method, route, status)
+        known = self._children.get(key)
+        if known is None:
+            known = self._children[key] = (
+                self.requests.labels(method, route, str(status)),
+                self.seconds.labels(route),
+            )
+        counter, histogram = known
+        counter.inc()
+        histogram.observe(seconds)
 
     async def render(self, node: Node) -> tuple[bytes, str]:
         """Read what is measured on demand, and give the text and its content type."""

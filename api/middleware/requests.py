@@ -51,9 +51,7 @@ async def requests(request: web.Request, handler: Handler) -> web.StreamResponse
 def _note(request: web.Request, status: int, seconds: float) -> None:
     route = _pattern(request)
     method = request.method if request.method in _METHODS else "(other)"
-    metrics = request.app[METRICS]
-    metrics.requests.labels(method, route, str(status)).inc()
-    metrics.seconds.labels(route).observe(seconds)
+    request.app[METRICS].note(method, route, status, seconds)
     level = _log.error if status >= 500 else _log.debug if status < 400 else _log.info
     level(
         "request",
