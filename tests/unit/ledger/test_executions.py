@@ -174,6 +174,23 @@ class TestReports:
         life.refused(ReportInvalid, index=1).leads_to(version=2)
         assert reason in life.decision.reason
 
+    def test_known_and_new_in_one_batch(self) -> None:
+        """What is known already is passed over, what is new is taken."""
+        first = (
+            c.StepStarted(index=1, occurred_at=NOW),
+            c.StepProgressed(index=1, progress=HALF),
+            c.StepFinished(index=1, outcome="ok"),
+            c.Progressed(progress=HALF),
+            c.Produced(output=1),
+        )
+        life = given(created(), started()).when(reports(*first))
+        life.when(reports(*first, c.StepStarted(index=2))).then(x.StepStarted(index=2))
+        for bad in (
+            c.StepProgressed(index=9, progress=HALF),
+            c.StepFinished(index=9, outcome="ok"),
+        ):
+            life.when(reports(bad)).refused(ReportInvalid, index=0)
+
     def test_nothing_after_the_end(self) -> None:
         """A report after the one that ended the hold is a mistake."""
         for last in (c.Finished(), c.Finished(outcome="error"), c.HandedBack()):
@@ -260,6 +277,12 @@ class TestRecorder:
         )
         life.then(x.ExecutionStarted(worker="scanner"), x.ExecutionProgressed(progress=HALF))
         life.leads_to(waiting_for=None)
+
+    def test_not_while_it_stands_still(self) -> None:
+        """A paused execution is resumed first; nobody can hand back what nobody holds."""
+        life = given(created()).when(c.Pause()).when(recorded(c.StepStarted(index=1)))
+        life.refused(ReportInvalid, index=0)
+        given(created()).when(recorded(c.HandedBack())).refused(ReportInvalid, index=0)
 
     def test_its_failure_is_final(self) -> None:
         """The ledger does not try again what it does not run."""
