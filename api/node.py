@@ -3,6 +3,7 @@
 Order: what is opened last is closed first; nothing is served before `open` returns.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Final
@@ -23,6 +24,8 @@ from projections.supervisor import Supervisor
 from projections.wait import Waits
 
 MAX_CONNECTIONS: Final = 16
+CATCH_UP_WAIT_S: Final = 0.5
+PATIENCE_S: Final = 60.0
 
 
 class Node:
@@ -39,8 +42,12 @@ class Node:
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
         self.waits = Waits(store.pool, self.projections.advances)
         self.timer = Timer(store, self.executions, clock)
-        self.acknowledged = 0
-        """Position of the last write that this node acknowledged."""
+        self.acknowledged = store.tail.head
+        """Position of the last write that this node acknowledged, or might have before it was
+        started again: its reads cover that."""
+        self._found = store.tail.head
+        self._is_caught_up = False
+        self._patient_until = asyncio.get_running_loop().time() + PATIENCE_S
         self._opened = AsyncExitStack()
 
     @classmethod
@@ -64,6 +71,20 @@ class Node:
     async def close(self) -> None:
         """Stop everything, last started first; what was acknowledged is in the log already."""
         await self._opened.aclose()
+
+    async def catch_up(self) -> None:
+        """Wait until every view covers what this node found in the log when it was opened.
+
+        A view that takes longer than `PATIENCE_S` holds up its own readers only, not the node.
+
+        Raises:
+            ProjectionLagging: one does not yet.
+        """
+        if self._is_caught_up or asyncio.get_running_loop().time() > self._patient_until:
+            return
+        for projector in PROJECTORS:
+            await self.waits.wait_for(projector.name, self._found, CATCH_UP_WAIT_S)
+        self._is_caught_up = True
 
     def acknowledge(self, records: Sequence[AnyRecorded]) -> None:
         """Remember what this node has told a caller to be done, so that its reads cover it."""

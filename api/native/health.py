@@ -18,11 +18,12 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Say whether requests can be served: the database answers, and views can be read."""
+    """Say whether requests can be served: the database answers, and views know what it holds."""
     node = request.app[NODE]
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             head = await node.store.head()
+            await node.catch_up()
     except (LedgerError, TimeoutError) as error:
         return answer({"status": "unavailable", "reason": type(error).__name__}, status=503)
     return answer({"status": "ready", "head": head})

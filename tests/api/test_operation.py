@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from api.routes import OPEN_ROUTES, ROUTES
-from ledger.store import append
 from ledger.store.embedded import EmbeddedPostgres
 from ledger.store.migrate import migrate
 from projections.registry import PROJECTORS
@@ -134,16 +133,14 @@ async def test_a_limit_is_told_and_kept(database_url: str, tmp_path: Path) -> No
 
 
 @pytest.mark.timeout(120)
-async def test_a_lost_database_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lost_database_is_waited_for(tmp_path: Path) -> None:
     """Without PostgreSQL callers are told to come back; when it is there again all goes on."""
-    monkeypatch.setattr(append, "DEADLINE_S", 1.0)
     postgres = EmbeddedPostgres(tmp_path / "postgres", durable=False)
     dsn = await postgres.start()
     try:
         await migrate(dsn)
         async with serving(dsn, tmp_path, read_wait_s=1.0) as server:
+            server.node.store.appender._deadline_s = 1.0
             await server.define()
             run = await server.run()
 
