@@ -11,6 +11,10 @@ A running execution is owned by one worker at a time: the one whose fence is the
 `execution.started` carried. It may have no owner for a while (dispatched at once by a dialect, or
 resumed); then a worker must take it before the queue's deadline.
 
+A pause keeps what it interrupted: resumed, an execution waits on for its time or its upstreams, and
+what comes meanwhile is noted. A recorder tells of work that runs elsewhere: its first report takes
+the execution off the queue, it holds no lease, and its failures are final.
+
 Every open state has an end: `deadlines.next_due` says who must act and by when, the store keeps
 that instant beside the stream, and the ledger's timer issues `Tick` when it has passed.
 

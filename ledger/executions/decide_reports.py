@@ -3,6 +3,9 @@
 A batch is taken whole or not at all. A report under a fence that is no longer the current one is
 refused, and that is put on record once for each fence, so that an auditor sees what a worker that
 was given up still tried to say.
+
+A batch that was taken before is known again by what it tells, not by a number of its own. Limit: a
+batch in which a step fails and starts again cannot be told from a further failure of that step.
 """
 
 from datetime import datetime, timedelta

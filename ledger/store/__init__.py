@@ -18,6 +18,8 @@ Invariants, each with a test that can fail:
 Group commit needs no timer: while one batch commits the next one gathers. Why not a lock for each
 request: measured at 0.6 k events/s against 12 k and more with batches on the same disk.
 
-`append` gathers and writes, `reader` reads, `tail` follows, `leases` and `due` keep the two small
-mutable tables beside the log, `migrate` and `embedded` bring the database into being.
+`append` gathers and writes (`pending` is one item of it), `tail` follows, `postgres` reads and keeps
+the two small mutable things beside the log, leases and timers; `pool` connects and tells a lost
+connection from a passing error from a refused value; `migrate` and `embedded` bring the database
+into being.
 """
