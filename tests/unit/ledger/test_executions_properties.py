@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given as property_of
+from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -155,6 +156,7 @@ def check(before: ExecutionState | None, after: ExecutionState, facts: tuple[Any
     assert closings in ([], [len(facts) - 1]), "nothing follows the end, and it comes once"
 
 
+@settings(max_examples=settings().max_examples * 6)  # pure, so cheap
 @property_of(lives, asked)
 def test_rules_hold_in_every_life(born: c.Create, life: list[tuple[float, Any]]) -> None:
     """Total, deterministic, idempotent; and no state is without a way on."""
