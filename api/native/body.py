@@ -38,13 +38,14 @@ def decode_body(raw: bytes, kind: type[T], max_depth: int) -> T:
         raise malformed("the character U+0000 is not allowed", "$")
     try:
         decoded: T = _decoder(kind).decode(raw)
+        told = msgspec.json.decode(raw) if isinstance(decoded, Struct) else None
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `")
         raise malformed(text, path.rstrip("`") or "$") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(f"the body is not valid JSON: {error}", "$") from None
     if isinstance(decoded, Struct):
-        _look_through(decoded, msgspec.json.decode(raw), "$")
+        _look_through(decoded, told, "$")
     return decoded
 
 

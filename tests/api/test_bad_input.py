@@ -60,6 +60,12 @@ BODIES: tuple[tuple[str, str, bytes, str], ...] = (
     ("POST", "/v1/jobs/Job/executions", b'{"run_at": "2100-01-01T00:00:00"}', "$.run_at"),
     ("POST", "/v1/jobs/Job/executions", b'{"run_at": "9999-12-31T23:59:59-12:00"}', "$.run_at"),
     ("POST", "/v1/jobs/Job/executions", b'{"run_at": "0001-01-01T00:00:00+12:00"}', "$.run_at"),
+    (
+        "POST",
+        "/v1/jobs/Job/executions",
+        b'{"parameters": [{"name": "x", "unknown": 1e999}]}',
+        "$[...][0][...]",
+    ),
     ("POST", "/v1/executions/{run}/cancel", b'{"reasons": ""}', "$"),
     ("POST", "/v1/executions/{run}/cancel", b'{"reason": "%s"}' % (b"x" * 1001), "$.reason"),
     ("POST", "/v1/executions/{run}/resume", b"{", "$"),
