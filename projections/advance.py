@@ -21,6 +21,7 @@ class Advances:
         )
         self._order = itertools.count()
         self._asked: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._wanted_elsewhere: set[str] = set()
 
     def position(self, name: str) -> int:
         """Give the highest position known; 0 when nothing is."""
@@ -61,18 +62,25 @@ class Advances:
                 found.add(name)
         return found
 
+    def want(self, names: str) -> None:
+        """Learn that other processes wait for projections, named with commas between."""
+        for name in names.split(","):
+            if name in self._owned:
+                self._wanted_elsewhere.add(name)
+                self._asked[name].set()
+
     async def asked(self, name: str, timeout_s: float) -> None:
         """Return when somebody waits for a projection, at the latest after a time.
 
         Units: *timeout_s* in seconds.
         """
-        if name in self.waited_for():
-            return
         asked = self._asked[name]
         asked.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await asked.wait()
+        if name not in self.waited_for() and name not in self._wanted_elsewhere:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await asked.wait()
+        self._wanted_elsewhere.discard(name)
 
     async def wait(self, name: str, position: int, timeout_s: float) -> bool:
         """Wait until a position is reached; False at the timeout.

@@ -3,6 +3,7 @@
 from typing import Final
 
 from projections.active.projector import ActiveProjector
+from projections.documents.projector import DocumentsProjector
 from projections.executions.projector import ExecutionsProjector
 from projections.history.projector import HistoryProjector
 from projections.jobs.projector import JobsProjector
@@ -15,6 +16,7 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
     JobsProjector(),
     HistoryProjector(),
     KeysProjector(),
+    DocumentsProjector(),
 )
 
 

@@ -39,9 +39,10 @@ BATCH_EVENTS: Final = 2000
 MAX_ATTEMPTS: Final = 3
 MAX_PARKED: Final = 1000
 """With more streams set aside than this it is not the events that are wrong."""
-GATHER_S: Final = 0.05
+GATHER_S: Final = 0.2
 """Pause between batches in which events gather, because a small batch costs almost what a large one
-does. It ends at once when somebody waits for the view, and an idle view takes an event at once."""
+does. It ends at once when somebody waits for the view, here or in another process, and a view that was
+idle takes an event at once."""
 _CAREFUL_AFTER: Final = 2
 _IDLE_S: Final = 5.0
 _RETRY_PAUSES_S: Final = (0.05, 0.2)

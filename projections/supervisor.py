@@ -28,6 +28,8 @@ from projections.port import Generation, Pool, Projector
 from projections.rebuild import Rebuild, request_rebuild
 from projections.runner import BATCH_EVENTS, Runner
 
+WANTED: Final = "jobledger_wanted"
+"""Channel on which a process says which projections it waits for."""
 LEASE_S: Final = 3.0
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -63,6 +65,7 @@ class Supervisor:
         self._elector: asyncio.Task[None] | None = None
         self._again = asyncio.Event()
         self._lifecycle = asyncio.Lock()
+        tail.hear(WANTED, self.advances.want)
 
     async def start(self) -> None:
         """Make what is missing, and begin to elect. Idempotent.

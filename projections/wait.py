@@ -68,7 +68,7 @@ class Waits:
         while waited_for := self._advances.waited_for():
             elsewhere = [name for name in waited_for if not self._advances.is_owned(name)]
             if elsewhere:
-                await self._read()
+                await self._read(elsewhere)
             self._nudge.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(
@@ -76,12 +76,14 @@ class Waits:
                 )
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
 
-    async def _read(self) -> None:
+    async def _read(self, names: list[str]) -> None:
+        """Read the checkpoints, and tell the owner that somebody waits: it may be gathering."""
         try:
             rows = await self._pool.fetch(SQL["positions"])
+            for row in rows:
+                self._advances.tell(row["name"], row["position"])
+            if still := sorted(self._advances.waited_for().intersection(names)):
+                await self._pool.execute(SQL["want"], ",".join(still))
         except LOST as error:
             _log.warning("checkpoints cannot be read", error=type(error).__name__)
             self._pause_s = _OWNED_PAUSE_S
-            return
-        for row in rows:
-            self._advances.tell(row["name"], row["position"])

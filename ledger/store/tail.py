@@ -47,6 +47,7 @@ class Tail:
         self._ring: deque[AnyRecorded] = deque()
         self._waiters: set[asyncio.Future[None]] = set()
         self._listener: asyncio.Task[None] | None = None
+        self._heard: dict[str, Callable[[str], None]] = {}
         self._stops = 0
         self.head = 0
         """Highest position known to be committed; every position up to it is visible."""
@@ -66,6 +67,13 @@ class Tail:
                 await self._listener
             self._listener = None
         self._wake()
+
+    def hear(self, channel: str, told: Callable[[str], None]) -> None:
+        """Have *told* called with what other processes say on a channel, within a second.
+
+        What is said while the listener reconnects is lost: it may only ever be a hint.
+        """
+        self._heard[channel] = told
 
     def committed(self, records: list[AnyRecorded]) -> None:
         """Take in a batch that this process committed, in position order."""
@@ -149,8 +157,11 @@ class Tail:
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda *_: lost.set())
-            await connection.add_listener(CHANNEL, self._notified)
+            listened_to: set[str] = set()
             while not lost.is_set():
+                for channel in {CHANNEL, *self._heard} - listened_to:
+                    await connection.add_listener(channel, self._notified)
+                    listened_to.add(channel)
                 head = await connection.fetchval("select position from ledger.head", timeout=5)
                 self.seen(head)
                 with suppress(TimeoutError):
@@ -158,6 +169,10 @@ class Tail:
         finally:
             connection.terminate()
 
-    def _notified(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
-        if isinstance(payload, str) and payload.isdigit():
+    def _notified(self, _connection: Any, _pid: int, channel: str, payload: Any) -> None:
+        if not isinstance(payload, str):
+            return
+        if channel == CHANNEL and payload.isdigit():
             self.seen(int(payload))
+        elif channel in self._heard:
+            self._heard[channel](payload)

@@ -1,0 +1,12 @@
+"""The documents view: what executions carry, for finding them by it.
+
+One row an execution, with its phase, its words, and its input and output as `jsonb`. Beside each
+text that can be looked for without regard to case stands its folded form, and only that is indexed:
+a question that regards case looks up the folded form and then compares the original.
+
+`counts` holds how many executions there are by organization, job, phase and hour of creation, so
+that the totals which vendors' lists give cost the same however long the history is. A question
+about anything else counts what it finds.
+
+Deleted and erased executions keep a row that no question finds.
+"""
