@@ -1,7 +1,8 @@
 """Who calls, and what they may do.
 
 Every route declares the roles that may call it; a request is authenticated by a key's secret, given
-as `Authorization: Bearer`, `X-Api-Key`, or the password of HTTP Basic. Roles:
+as `Authorization: Bearer`, `X-Api-Key`, or the password of HTTP Basic, whose user name must then be
+the key's public id. Roles:
 
     viewer    reads executions, jobs and events
     operator  and runs, controls, describes and deletes executions; defines jobs
@@ -11,5 +12,6 @@ as `Authorization: Bearer`, `X-Api-Key`, or the password of HTTP Basic. Roles:
     admin     all of it, and keys and projections
 
 A key acts in the organizations it names, `*` for all. What another organization has does not exist
-for it.
+for it. A request that names one in `Ledger-Organization` acts in that one only, for reading and for
+writing; one that does not reads from all of its key's and writes to the first.
 """
