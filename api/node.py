@@ -6,10 +6,13 @@ Order: what is opened last is closed first; nothing is served before `open` retu
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Final
 
 from api.auth.authenticate import Authenticator
+from api.auth.tokens import Tokens
 from api.settings import Settings
+from api.step_types import StepTypes
 from ledger.clock import Clock, system_clock
 from ledger.handle.executions import Executions
 from ledger.handle.jobs import Jobs
@@ -24,6 +27,7 @@ from projections.supervisor import Supervisor
 from projections.wait import Waits
 
 MAX_CONNECTIONS: Final = 16
+OWN_MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 CATCH_UP_WAIT_S: Final = 0.5
 PATIENCE_S: Final = 60.0
 
@@ -39,6 +43,8 @@ class Node:
         self.executions = Executions(store, self.jobs, clock)
         self.keys = Keys(store, clock)
         self.authenticator = Authenticator(self.keys, store.tail)
+        self.tokens = Tokens(store.pool, self.authenticator, clock, settings.data)
+        self.step_types = StepTypes(store.pool)
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
         self.waits = Waits(store.pool, self.projections.advances)
         self.timer = Timer(store, self.executions, clock)
@@ -53,7 +59,7 @@ class Node:
     @classmethod
     async def open(cls, dsn: str, settings: Settings, *, clock: Clock = system_clock) -> "Node":
         """Migrate the database and start everything that runs by itself."""
-        await migrate(dsn, MIGRATIONS)
+        await migrate(dsn, MIGRATIONS, OWN_MIGRATIONS)
         async with AsyncExitStack() as stack:
             store = await PostgresStore.open(dsn, max_connections=MAX_CONNECTIONS)
             stack.push_async_callback(store.close)

@@ -17,9 +17,11 @@ from aiohttp import web
 from api import memory
 from api.app import build_runner
 from api.auth.credentials import ensure_credentials
+from api.auth.principal import DEFAULT_ORGANIZATION
 from api.log import configure_logging
 from api.node import Node
 from api.settings import Settings, from_environment
+from ledger.handle.system import ensure_system_jobs
 from ledger.store.embedded import EmbeddedPostgres
 
 BACKLOG: Final = 1024
@@ -46,6 +48,7 @@ async def serve(
         dsn = settings.database_url or await _embedded(settings, stack)
         node = await Node.open(dsn, settings)
         stack.push_async_callback(node.close)
+        await ensure_system_jobs(node.jobs, DEFAULT_ORGANIZATION)
         await _listen(node, settings, stack)
         memory.settle()
         await stop.wait()

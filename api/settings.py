@@ -31,6 +31,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     client_timeout_s: float = 60.0
     """How long a caller may pause while it sends a body, or leave an answer unread."""
     shutdown_grace_s: float = 5.0
+    ocapi_not_executable_status: Literal[400, 409] = 409
+    """Status of OCAPI's JobExecutionException: 409 as recorded, or 400 as its table says."""
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 

@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections import OrderedDict
 from contextlib import suppress
 from typing import Final, TypeVar
+from uuid import UUID
 
 import structlog
 from aiohttp import web
@@ -20,6 +21,7 @@ from msgspec import Struct
 from api.auth.principal import Principal
 from ledger.errors import LedgerError
 from ledger.handle.keys import Keys, secret_digest
+from ledger.keys.state import KeyState
 from ledger.store.tail import Tail
 
 V = TypeVar("V")
@@ -46,6 +48,7 @@ class Authenticator:
         self._tail = tail
         self._known: OrderedDict[str, Principal] = OrderedDict()
         self._unknown: OrderedDict[str, None] = OrderedDict()
+        self._by_key: OrderedDict[str, Principal] = OrderedDict()
         self._forgotten = 0
         """How often everything was forgotten: what was looked up before may be outdated."""
         self._task: asyncio.Task[None] | None = None
@@ -87,16 +90,24 @@ class Authenticator:
             if forgotten == self._forgotten:
                 _remember(self._unknown, digest, None)
             return None
-        created = state.created
-        principal = Principal(
-            key=created.uuid,
-            name=created.name,
-            public_id=created.public_id,
-            roles=frozenset(created.roles),
-            organizations=created.organizations,
-        )
+        principal = _principal(state)
         if forgotten == self._forgotten:
             _remember(self._known, digest, principal)
+        return principal
+
+    async def by_key(self, key: UUID) -> Principal | None:
+        """Find a key by its id, which a token names; None when there is none, or it was revoked."""
+        name = str(key)
+        if name in self._by_key:
+            self._by_key.move_to_end(name)
+            return self._by_key[name]
+        forgotten = self._forgotten
+        state = await self._keys.by_id(key)
+        if state is None:
+            return None
+        principal = _principal(state)
+        if forgotten == self._forgotten:
+            _remember(self._by_key, name, principal)
         return principal
 
     def forget(self) -> None:
@@ -104,6 +115,7 @@ class Authenticator:
         self._forgotten += 1
         self._known.clear()
         self._unknown.clear()
+        self._by_key.clear()
 
     async def _follow(self, after: int) -> None:
         while True:
@@ -120,6 +132,17 @@ class Authenticator:
                 self.forget()
             if records:
                 after = records[-1].position
+
+
+def _principal(state: KeyState) -> Principal:
+    created = state.created
+    return Principal(
+        key=created.uuid,
+        name=created.name,
+        public_id=created.public_id,
+        roles=frozenset(created.roles),
+        organizations=created.organizations,
+    )
 
 
 def _remember(cache: OrderedDict[str, V], digest: str, value: V) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from api.mounts.ocapi.mount import OcapiMount
 from api.mounts.port import Mount
 
-MOUNTS: Final[tuple[Mount, ...]] = ()
+MOUNTS: Final[tuple[Mount, ...]] = (OcapiMount(),)

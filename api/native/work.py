@@ -44,6 +44,7 @@ HANDING_OUT: Final = web.AppKey("handing-out", HandingOut)
 async def claim(call: Call) -> web.Response:
     """Hand work to a worker; waits for some when there is none."""
     post = await call.body(ClaimPost)
+    await call.node.step_types.announce(call.readable, post.step_types)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + post.wait_s
     with place(call, post.wait_s):

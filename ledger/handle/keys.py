@@ -105,6 +105,11 @@ class Keys:
         state = (await self.streams.refresh(owner.stream)).state
         return state if state is not None and state.revoked_at is None else None
 
+    async def by_id(self, uuid: UUID) -> KeyState | None:
+        """Find a key by its id; None when there is none, or it was revoked."""
+        state = (await self.streams.refresh(key_stream(uuid))).state
+        return state if state is not None and state.revoked_at is None else None
+
     async def revoke(
         self, context: Context, uuid: UUID, *, reason: str
     ) -> Done[KeyState] | Rejection:
