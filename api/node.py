@@ -11,12 +11,15 @@ from typing import Final
 
 from api.auth.authenticate import Authenticator
 from api.auth.tokens import Tokens
+from api.beside import Beside
 from api.settings import Settings
 from api.step_types import StepTypes
 from ledger.clock import Clock, system_clock
 from ledger.handle.executions import Executions
 from ledger.handle.jobs import Jobs
 from ledger.handle.keys import Keys
+from ledger.reactor import Reactor
+from ledger.scheduler import Scheduler
 from ledger.store.migrate import migrate
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
@@ -47,7 +50,9 @@ class Node:
         self.step_types = StepTypes(store.pool)
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
         self.waits = Waits(store.pool, self.projections.advances)
-        self.timer = Timer(store, self.executions, clock)
+        scheduler = Scheduler(store, self.jobs, self.executions, clock)
+        self.timer = Timer(store, self.executions, clock, scheduler)
+        self.reactor = Reactor(store, self.jobs, self.executions, clock)
         self.acknowledged = store.tail.head
         """Position of the last write that this node acknowledged, or might have before it was
         started again: its reads cover that."""
@@ -67,10 +72,18 @@ class Node:
             stack.push_async_callback(node.authenticator.stop)
             node.authenticator.start()
             stack.push_async_callback(node.projections.stop)
-            await node.projections.start()
+            if settings.views == "inside":
+                await node.projections.start()
+            else:
+                await node.projections.prepare()
+                beside = Beside(dsn, settings)
+                stack.push_async_callback(beside.stop)
+                beside.start()
             stack.push_async_callback(node.waits.close)
             stack.push_async_callback(node.timer.stop)
             node.timer.start()
+            stack.push_async_callback(node.reactor.stop)
+            node.reactor.start()
             node._opened = stack.pop_all()
         return node
 

@@ -2,8 +2,9 @@
 
 Two things are watched. A stream's `due_at` is set by every append from the state it leads to, in
 the same transaction, so no open state can be without one. A lease's expiry is moved by heartbeats.
-Either way only a command is issued (`Tick`, `LoseLease`); what follows is the decider's ruling, and
-issuing it twice, from two processes, or after a crash, has no further effect.
+To an execution only a command is issued (`Tick`, `LoseLease`); what follows is the decider's ruling,
+and issuing it twice, from two processes, or after a crash, has no further effect. A job is due at the
+next due time of its schedule, which `ledger.scheduler` handles.
 
 What was taken is hidden from other processes for `HOLD_S`; if this one dies, another looks again.
 """
@@ -22,6 +23,7 @@ from ledger.executions.state import ExecutionState
 from ledger.handle.executions import Executions
 from ledger.handle.streams import Done
 from ledger.ids import execution_of
+from ledger.scheduler import Scheduler
 from ledger.store.port import Context
 from ledger.store.postgres import PostgresStore
 
@@ -38,8 +40,15 @@ _log = structlog.get_logger(__name__)
 class Timer:
     """One a process; several processes share the work."""
 
-    def __init__(self, store: PostgresStore, executions: Executions, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: PostgresStore,
+        executions: Executions,
+        clock: Clock,
+        scheduler: Scheduler | None = None,
+    ) -> None:
         self._store = store
+        self._scheduler = scheduler
         self._executions = executions
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
@@ -98,7 +107,9 @@ class Timer:
     async def _issue(self, stream: str, command: Command) -> None:
         uuid = execution_of(stream)
         if uuid is None:
-            return  # no other kind of stream sets a timer
+            if self._scheduler is not None:
+                await self._scheduler.run_due(stream)
+            return
         state = (await self._executions.streams.refresh(stream)).state
         if state is not None:
             context = Context(organization=state.organization, actor=ACTOR)

@@ -108,7 +108,7 @@ async def _start(call: Call, uuid: UUID, organization: str, worker: str) -> Leas
 
     expires_at = await grant(known, known.fence + 1)
     try:
-        outcome = await call.node.executions.act(
+        outcome = await call.node.executions.start(
             call.context(organization), uuid, Start(worker=worker, lease=lease)
         )
     except ClaimTaken:

@@ -32,6 +32,8 @@ TYPES: Final[dict[str, type[Event]]] = {
     "job.schedule_set": j.JobScheduleSet,
     "job.schedule_cleared": j.JobScheduleCleared,
     "job.schedule_skipped": j.JobScheduleSkipped,
+    "job.schedule_fired": j.JobScheduleFired,
+    "job.follow_skipped": j.JobFollowSkipped,
     "job.retired": j.JobRetired,
     "execution.created": x.ExecutionCreated,
     "execution.scheduled": x.ExecutionScheduled,

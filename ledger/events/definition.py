@@ -86,6 +86,8 @@ class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     """What the ledger does by itself around an execution; every wait has its limit here."""
 
     when_running: Literal["parallel", "reject", "queue", "coalesce"] = "parallel"
+    max_running: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """How many executions of the job may have started and not ended; the others wait."""
     when_failed: Literal["new", "resume", "refuse"] = "new"
     retry: RetryPolicy = RetryPolicy()
     lease_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
@@ -103,7 +105,7 @@ class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     """After this long a closed execution is deleted by the ledger; None keeps it."""
     cancellable: bool = True
     priority: Annotated[int, Meta(ge=-100, le=100)] = 0
-    """Higher is claimed first; equal ones in order of number."""
+    """A point is worth a minute of waiting: higher is claimed first, and nothing waits for ever."""
 
 
 class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -122,6 +124,7 @@ class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     after: Annotated[tuple[JobIdText, ...], Meta(max_length=100)] = ()
     """Jobs whose successful end this one waits for in a sequence."""
     data_driven: bool = False
+    """Follow by itself once every job in `after` has ended well since it last did."""
     policies: Policies = Policies()
 
 
@@ -132,5 +135,8 @@ class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     at: Annotated[tuple[datetime, ...], Meta(max_length=1000)] = ()
     time_zone: Annotated[str, Meta(max_length=64)] = "UTC"
     overlap: Literal["skip", "queue", "cancel_old"] = "skip"
+    """What happens at a due time while the schedule's last execution is still open."""
     catch_up_s: Seconds = 3600.0
+    """How late a due time may still be fired, for example after an outage; later ones are skipped."""
     paused: bool = False
+    """Due times pass without an execution, each on record."""

@@ -112,6 +112,8 @@ class ExecutionStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     worker: str = ""
     lease: UUID | None = None
     lease_s: float = 0.0
+    slot: int = 0
+    """Which of its job's places it takes, from 1 (`max_running`); 0: its job has no such limit."""
 
 
 class ExecutionProgressed(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -39,6 +39,21 @@ class JobScheduleSkipped(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str
 
 
+class JobScheduleFired(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A due time came, and its execution was created in the same append."""
+
+    due_at: datetime
+    execution: UUID
+
+
+class JobFollowSkipped(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An upstream's execution ended well and this job did not follow, for the given reason."""
+
+    upstream: UUID
+    """The execution that ended."""
+    reason: str
+
+
 class JobRetired(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The job can no longer be run; its history stays."""
 
@@ -46,5 +61,12 @@ class JobRetired(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 JobEvent = (
-    JobDefined | JobChanged | JobScheduleSet | JobScheduleCleared | JobScheduleSkipped | JobRetired
+    JobDefined
+    | JobChanged
+    | JobScheduleSet
+    | JobScheduleCleared
+    | JobScheduleSkipped
+    | JobScheduleFired
+    | JobFollowSkipped
+    | JobRetired
 )

@@ -129,8 +129,12 @@ class Create(Struct, frozen=True, kw_only=True):
     plan: UUID | None = None
     waits_for: tuple[UUID, ...] = ()
     run_at: Instant | None = None
+    upstreams_done: bool = False
+    """Everything in `waits_for` has ended well already."""
     dispatch_at_once: bool = False
     """Record the start in the same append; a worker takes it later."""
+    slot: int = 0
+    """The place among its job's running ones that a start in the same append takes."""
     occurred_at: Instant | None = None
 
 
@@ -139,6 +143,8 @@ class Start(Struct, frozen=True, kw_only=True):
 
     worker: str
     lease: UUID
+    slot: int = 0
+    """The place among its job's running ones that it takes, if it has none yet."""
 
 
 class Release(Struct, frozen=True, kw_only=True):

@@ -108,8 +108,10 @@ def _create(command: c.Create, now: datetime) -> Facts:
     )
     if command.run_at is not None and command.run_at > now and not command.waits_for:
         return facts(occurred_at, created, x.ExecutionScheduled(run_at=command.run_at))
+    if command.waits_for and command.upstreams_done:
+        return facts(occurred_at, created, x.ExecutionReleased())
     if command.dispatch_at_once and not command.waits_for:
-        return facts(occurred_at, created, x.ExecutionStarted())
+        return facts(occurred_at, created, x.ExecutionStarted(slot=command.slot))
     return facts(occurred_at, created)
 
 
@@ -126,6 +128,7 @@ def _start(state: ExecutionState, command: c.Start, now: datetime) -> Decision:
         worker=command.worker,
         lease=command.lease,
         lease_s=state.policies.lease_s,
+        slot=0 if state.slot else command.slot,
     )
     if state.waiting_for == "time":
         return facts(now, x.ExecutionReleased(), started)

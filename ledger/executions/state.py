@@ -79,6 +79,8 @@ class ExecutionState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Since when (or from when on) a worker may take it; None while it waits for upstreams."""
     attempt: int = 1
     fence: int = 0
+    slot: int = 0
+    """Its place among its job's running ones, from start to end; 0 without a limit."""
     worker: str = ""
     lease: UUID | None = None
     lease_losses: int = 0
@@ -208,6 +210,7 @@ def _changes(  # noqa: C901 - one case for each event, in the order of a life
                 "let_go": None,
                 "attempt": event.attempt,
                 "fence": event.fence,
+                "slot": event.slot or state.slot,
                 "worker": event.worker,
                 "lease": event.lease,
                 "started_at": state.started_at or fact.occurred_at,

@@ -7,9 +7,10 @@ conditions of the append, so an execution is never created from a definition tha
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import takewhile, zip_longest
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -35,6 +36,7 @@ from ledger.ids import execution_of, execution_stream, job_stream, new_uuid
 from ledger.jobs.state import JobState
 from ledger.rejection import (
     AlreadyRunning,
+    ExecutionGone,
     JobUnknown,
     NotFinished,
     NotRestartable,
@@ -42,6 +44,7 @@ from ledger.rejection import (
     Rejection,
     ReportFenced,
     RestartImpossible,
+    WrongState,
 )
 from ledger.store.port import AnyRecorded, Append, Claim, Context, Release, Store, StreamWrite
 
@@ -67,6 +70,13 @@ class NewExecution(Struct, frozen=True, kw_only=True):
     client_id: str = ""
     user: str = ""
     dispatch_at_once: bool = False
+    uuid: UUID | None = None
+    """Named beforehand, so that others of the same plan can wait for it."""
+    plan: UUID | None = None
+    waits_for: tuple[UUID, ...] = ()
+    """Executions that must end well before this one may start."""
+    when_running: Literal["queue"] | None = None
+    """Wait for the job's running execution, whatever the job says about a second one."""
     idempotency_key: str | None = None
     """Repeating a request under the same key gives the execution it made the first time."""
     occurred_at: datetime | None = None
@@ -93,6 +103,30 @@ class LastRun(Struct, frozen=True):
     failed: bool
 
 
+class Also(Struct, frozen=True, kw_only=True):
+    """What goes into the append that creates an execution."""
+
+    keys: tuple[str, ...] = ()
+    """For the execution to own."""
+    keys_expire_at: datetime | None = None
+    releases: tuple[Release, ...] = ()
+
+
+class PlanCreated(Struct, frozen=True):
+    """The executions of a plan, in the order they were asked for."""
+
+    states: tuple[ExecutionState, ...]
+    records: tuple[AnyRecorded, ...]
+
+
+class Ready(Struct, frozen=True):
+    """An execution that only has to be appended."""
+
+    uuid: UUID
+    stream: str
+    append: Append
+
+
 class _Planned(Struct, frozen=True):
     versions: tuple[tuple[str, int], ...]
     definition: Definition
@@ -113,7 +147,12 @@ class Executions:
         self._plans: OrderedDict[str, _Planned] = OrderedDict()
 
     async def create(
-        self, context: Context, wanted: NewExecution, *, last_run: LastRun | None = None
+        self,
+        context: Context,
+        wanted: NewExecution,
+        *,
+        last_run: LastRun | None = None,
+        also: Also = Also(),  # noqa: B008 - frozen
     ) -> Creation:
         """Create an execution of a job.
 
@@ -125,9 +164,10 @@ class Executions:
         """
         fresh = False
         for _ in range(MAX_TRIES):
-            job = await self._jobs.read(context.organization, wanted.job_id, fresh=fresh)
-            prepared = await self._prepare(context, wanted, job, last_run, fresh=fresh)
-            if not isinstance(prepared, _Ready):
+            prepared = await self.prepare(
+                context, wanted, last_run=last_run, also=also, fresh=fresh
+            )
+            if not isinstance(prepared, Ready):
                 if not fresh:
                     fresh = True
                     continue
@@ -141,17 +181,57 @@ class Executions:
                 if wanted.dispatch_at_once and await self._queues(context, wanted, taken.key):
                     wanted = replace(wanted, dispatch_at_once=False)
                     continue
-                outcome = await self._on_claim_taken(taken, context, wanted)
+                outcome = await self.on_claim_taken(taken, context, wanted, also)
                 if outcome is None:
                     continue
                 return outcome
-            own = [record for record in records if record.stream == prepared.stream]
-            loaded = self.streams.fold(prepared.stream, Loaded(None, 0), own)
-            if loaded.state is None:
-                raise AssertionError(prepared.stream)
-            return Created(loaded.state, records)
+            return Created(self.created(prepared, records), records)
         message = f"job {wanted.job_id} is being changed by too many at once"
         raise Unavailable(message, retry_after_s=0.5)
+
+    def created(self, ready: Ready, records: Sequence[AnyRecorded]) -> ExecutionState:
+        """Give the state of an execution that was appended, and remember it."""
+        own = [record for record in records if record.stream == ready.stream]
+        state = self.streams.fold(ready.stream, Loaded(None, 0), own).state
+        if state is None:
+            raise AssertionError(ready.stream)
+        return state
+
+    async def create_plan(
+        self, context: Context, wanted: Sequence[NewExecution]
+    ) -> PlanCreated | Rejection:
+        """Create the executions of a plan in one append: all of them, or none.
+
+        Each has its uuid already; they may wait for each other.
+
+        Raises:
+            Unavailable: nothing is known of the outcome.
+        """
+        siblings = frozenset(one.uuid for one in wanted if one.uuid is not None)
+        fresh = False
+        for _ in range(MAX_TRIES):
+            readies: list[Ready] = []
+            for one in wanted:
+                ready = await self.prepare(context, one, fresh=fresh, siblings=siblings)
+                if not isinstance(ready, Ready):
+                    break
+                readies.append(ready)
+            else:
+                try:
+                    append = combined([ready.append for ready in readies])
+                    records = await self._store.append(append)
+                except WrongExpectedVersion:
+                    fresh = True
+                    continue
+                except ClaimTaken as taken:
+                    return _slot_taken(taken)
+                return PlanCreated(
+                    tuple(self.created(ready, records) for ready in readies), records
+                )
+            if fresh:
+                return ready
+            fresh = True
+        raise Unavailable("the plan's jobs are being changed by too many", retry_after_s=0.5)
 
     async def restart(
         self, context: Context, old: ExecutionState, wanted: NewExecution
@@ -167,15 +247,22 @@ class Executions:
             last_run=LastRun(uuid=old.uuid, failed=True),
         )
 
-    async def _prepare(
+    async def prepare(
         self,
         context: Context,
         wanted: NewExecution,
-        job: Loaded[JobState],
-        last_run: LastRun | None,
         *,
+        last_run: LastRun | None = None,
+        also: Also = Also(),  # noqa: B008 - frozen
+        siblings: frozenset[UUID] = frozenset(),
         fresh: bool,
-    ) -> "_Ready | Rejection":
+    ) -> Ready | Rejection:
+        """Make everything ready for an execution but the append itself.
+
+        *siblings* are created in the same append; without *fresh* it may be decided on definitions
+        that are behind, which the append finds out.
+        """
+        job = await self._jobs.read(context.organization, wanted.job_id, fresh=fresh)
         definition = definition_of(job)
         if job.state is None or definition is None:
             return JobUnknown(job_id=wanted.job_id)
@@ -196,15 +283,24 @@ class Executions:
             last_run is not None and last_run.failed and definition.policies.when_failed == "refuse"
         ):
             return NotRestartable(job_id=wanted.job_id, reason="its last execution failed")
+        upstreams = await self._upstreams(context, wanted, siblings)
+        if not isinstance(upstreams, _Upstreams):
+            return upstreams
+        planned_for = plan.definition
+        if wanted.when_running is not None:
+            policies = replace(planned_for.policies, when_running=wanted.when_running)
+            planned_for = replace(planned_for, policies=policies)
         now = self._clock()
-        uuid = new_uuid()
+        uuid = wanted.uuid or new_uuid()
         stream = execution_stream(uuid)
+        dispatches = wanted.dispatch_at_once and not wanted.waits_for
+        slot = await self._free_slot(planned_for, context, wanted.job_id) if dispatches else 0
         command = c.Create(
             uuid=uuid,
             job_id=wanted.job_id,
             job_uuid=job.state.uuid,
             job_number=job.state.number,
-            definition=plan.definition,
+            definition=planned_for,
             steps=plan.steps,
             name=wanted.name,
             description=wanted.description,
@@ -218,15 +314,21 @@ class Executions:
             user=wanted.user,
             restart_of=restart_of,
             first_step=first_step,
+            plan=wanted.plan,
+            waits_for=wanted.waits_for,
+            upstreams_done=upstreams.done,
             run_at=wanted.run_at,
-            dispatch_at_once=wanted.dispatch_at_once,
+            dispatch_at_once=dispatches and slot is not None,
+            slot=slot or 0,
             occurred_at=wanted.occurred_at,
         )
         facts = decide(None, command, now, uuid=uuid)
         if not isinstance(facts, tuple):
             return facts
-        planned = self._plan_append(stream, context.organization, None, facts)
-        return _Ready(
+        planned = self.planned(stream, context.organization, None, facts)
+        owned = (Claim(key=key, stream=stream, expires_at=also.keys_expire_at) for key in also.keys)
+        return Ready(
+            uuid=uuid,
             stream=stream,
             append=Append(
                 context=context,
@@ -238,12 +340,63 @@ class Executions:
                         StreamWrite(stream=read, expected_version=version)
                         for read, version in plan.versions
                     ),
+                    *upstreams.reads,
                 ),
                 # In this order they are refused: a repeated request learns what it made first.
-                claims=(*_idempotency(context, wanted, stream, now), *planned.claims),
-                releases=planned.releases,
+                claims=(*_idempotency(context, wanted, stream, now), *owned, *planned.claims),
+                releases=(*planned.releases, *also.releases),
             ),
         )
+
+    async def _upstreams(
+        self, context: Context, wanted: NewExecution, siblings: frozenset[UUID]
+    ) -> "_Upstreams | Rejection":
+        """Look at what an execution is to wait for; what is open must stay so until the append."""
+        reads: list[StreamWrite] = []
+        for uuid in dict.fromkeys(wanted.waits_for):
+            if uuid in siblings:
+                continue
+            stream = execution_stream(uuid)
+            loaded = await self.streams.refresh(stream)
+            state = loaded.state
+            if state is None or state.organization != context.organization or state.deleted:
+                return ExecutionGone(execution=uuid)
+            if state.is_open:
+                reads.append(StreamWrite(stream=stream, expected_version=loaded.version))
+            elif not ended_well(state):
+                reason = "it did not end well"
+                return WrongState(command="wait for", status=state.status, reason=reason)
+        waits_still = bool(reads) or not siblings.isdisjoint(wanted.waits_for)
+        return _Upstreams(reads=tuple(reads), done=not waits_still)
+
+    async def _free_slot(self, definition: Definition, context: Context, job_id: str) -> int | None:
+        """Find a place for one more running execution; 0 when there is no limit, None when full."""
+        limit = definition.policies.max_running
+        if limit is None:
+            return 0
+        prefix = f"{running_key(context.organization, job_id)}/"
+        taken = {claim.key for claim in await self._store.claims_under(prefix)}
+        places = range(1, limit + 1)
+        return next((at for at in places if f"{prefix}{at}" not in taken), None)
+
+    async def start(
+        self, context: Context, uuid: UUID, command: c.Start
+    ) -> Done[ExecutionState] | Rejection | StaleVersion:
+        """Give an execution to a worker, in one of its job's places if they are limited.
+
+        Raises:
+            ClaimTaken: its job runs as often as it may.
+        """
+        state = (await self.streams.load(execution_stream(uuid))).state
+        if state is None or state.policies.max_running is None or state.slot:
+            return await self.act(context, uuid, command)
+        for _ in range(MAX_TRIES):
+            slot = await self._free_slot(state.created.definition, context, state.job_id)
+            if slot is None:
+                break
+            with suppress(ClaimTaken):  # another start was faster; look for the next place
+                return await self.act(context, uuid, replace(command, slot=slot))
+        raise ClaimTaken(running_key(context.organization, state.job_id), "", None)
 
     async def _resume_point(
         self, uuid: UUID, steps: Sequence[x.PlannedStep]
@@ -297,14 +450,20 @@ class Executions:
     async def _queues(self, context: Context, wanted: NewExecution, key: str) -> bool:
         """Whether what was taken is the slot of a job whose executions wait for it."""
         state = (await self._jobs.read(context.organization, wanted.job_id, fresh=False)).state
+        running = running_key(context.organization, wanted.job_id)
+        if key.startswith(f"{running}/"):
+            return True
         queues = state is not None and state.definition.policies.when_running == "queue"
-        return queues and key == running_key(context.organization, wanted.job_id)
+        return queues and key == running
 
-    async def _on_claim_taken(
-        self, taken: ClaimTaken, context: Context, wanted: NewExecution
+    async def on_claim_taken(
+        self, taken: ClaimTaken, context: Context, wanted: NewExecution, also: Also
     ) -> Creation | None:
         """Answer for a key that is owned; None when its owner let go meanwhile."""
         owner = execution_of(taken.owner)
+        if taken.key in also.keys and owner is not None:
+            state = (await self.streams.refresh(taken.owner)).state
+            return Created(state, (), is_new=False) if state is not None else None
         if owner is None:
             return None
         if taken.key.startswith("idempotency/"):
@@ -339,7 +498,7 @@ class Executions:
             stream,
             lambda state: decide(state, command, self._clock(), uuid=uuid),
             context,
-            plan=lambda state, facts: self._plan_append(stream, context.organization, state, facts),
+            plan=lambda state, facts: self.planned(stream, context.organization, state, facts),
             if_version=if_version,
         )
         if isinstance(outcome, ReportFenced) and outcome.record is not None:
@@ -352,13 +511,11 @@ class Executions:
                     else (Fact(record, self._clock()),)
                 ),
                 context,
-                plan=lambda state, facts: self._plan_append(
-                    stream, context.organization, state, facts
-                ),
+                plan=lambda state, facts: self.planned(stream, context.organization, state, facts),
             )
         return outcome
 
-    def _plan_append(
+    def planned(
         self,
         stream: str,
         organization: str,
@@ -376,9 +533,42 @@ class Executions:
         )
 
 
-class _Ready(Struct, frozen=True):
-    stream: str
-    append: Append
+class _Upstreams(Struct, frozen=True):
+    reads: tuple[StreamWrite, ...]
+    done: bool
+    """Whether nothing of it is open."""
+
+
+def ended_well(state: ExecutionState) -> bool:
+    """Whether what waits for an execution may go on after it."""
+    return state.status == "finished" and state.outcome in ("ok", "warning")
+
+
+def combined(appends: Sequence[Append]) -> Append:
+    """Put several appends into one; all of them are of one context.
+
+    Raises:
+        WrongExpectedVersion: they found a stream at different versions; read it again.
+    """
+    writes: dict[str, StreamWrite] = {}
+    for write in (write for append in appends for write in append.writes):
+        known = writes.get(write.stream)
+        if known is not None and known.expected_version != write.expected_version:
+            raise WrongExpectedVersion(write.stream, known.expected_version, write.expected_version)
+        if known is None or write.facts:
+            writes[write.stream] = write
+    return Append(
+        context=appends[0].context,
+        writes=tuple(writes.values()),
+        claims=tuple(claim for append in appends for claim in append.claims),
+        releases=tuple(release for append in appends for release in append.releases),
+    )
+
+
+def _slot_taken(taken: ClaimTaken) -> Rejection:
+    """Say whose running or waiting execution a plan's job has; the key tells the job."""
+    owner = execution_of(taken.owner)
+    return AlreadyRunning(job_id=taken.key.split("/")[2], execution=owner or UUID(int=0))
 
 
 def _is_done(step: StepState) -> bool:

@@ -29,6 +29,8 @@ class Planned(Struct, frozen=True, kw_only=True):
     due_at: Any = None
     claims: tuple[Claim, ...] = ()
     releases: tuple[Release, ...] = ()
+    reads: tuple[StreamWrite, ...] = ()
+    """Other streams that must still be where the decision found them."""
 
 
 class Done(Struct, Generic[S], frozen=True):
@@ -82,6 +84,11 @@ class Streams(Generic[S]):
         records = await self._store.read_stream(stream, until=position)
         return self._folded(Loaded(None, 0), records)
 
+    async def _after(self, moved: WrongExpectedVersion, stream: str) -> Loaded[S]:
+        if moved.stream != stream:
+            raise moved
+        return await self.refresh(stream)
+
     def fold(self, stream: str, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
         """Take new events of a stream into the cache, unless somebody else took in later ones."""
         loaded = self._folded(known, records)
@@ -113,6 +120,7 @@ class Streams(Generic[S]):
 
         Raises:
             ClaimTaken: what was decided needs a key that another stream owns.
+            WrongExpectedVersion: another stream that the plan had read has moved on.
             Unavailable: the stream kept moving, or the store did not answer; try again.
         """
         loaded, fresh = await self.load(stream), False
@@ -143,14 +151,15 @@ class Streams(Generic[S]):
                         facts=decision,
                         due_at=planned.due_at,
                     ),
+                    *planned.reads,
                 ),
                 claims=planned.claims,
                 releases=planned.releases,
             )
             try:
                 records = await self._store.append(append)
-            except WrongExpectedVersion:
-                loaded, fresh = await self.refresh(stream), True
+            except WrongExpectedVersion as moved:
+                loaded, fresh = await self._after(moved, stream), True
                 continue
             after = self.fold(stream, loaded, records)
             if after.state is None:

@@ -1,5 +1,6 @@
 """What can be asked of a job."""
 
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -42,7 +43,28 @@ class Retire(Struct, frozen=True, kw_only=True):
     by_ledger: bool = False
 
 
-OnExisting: TypeAlias = Change | SetSchedule | ClearSchedule | Retire
+class Fire(Struct, frozen=True, kw_only=True):
+    """Record that a due time has its execution."""
+
+    due_at: datetime
+    execution: UUID
+
+
+class Skip(Struct, frozen=True, kw_only=True):
+    """Record that due times pass without an execution."""
+
+    due_at: tuple[datetime, ...]
+    reason: str
+
+
+class NotFollow(Struct, frozen=True, kw_only=True):
+    """Record that the job does not follow an upstream's execution."""
+
+    upstream: UUID
+    reason: str
+
+
+OnExisting: TypeAlias = Change | SetSchedule | ClearSchedule | Fire | Skip | NotFollow | Retire
 """What can be asked of a job that is there."""
 
 Command: TypeAlias = Define | OnExisting

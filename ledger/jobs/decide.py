@@ -1,10 +1,10 @@
 """What may happen to a job next. Pure and total."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeAlias, assert_never
 
 from ledger.events import jobs as j
-from ledger.events.definition import Definition
+from ledger.events.definition import Definition, Schedule
 from ledger.events.envelope import Fact
 from ledger.events.jobs import JobEvent
 from ledger.jobs import commands as c
@@ -32,7 +32,9 @@ def decide(state: JobState | None, command: c.Command, now: datetime, *, job_id:
     return _on_known(state, command, now)
 
 
-def _on_known(state: JobState, command: c.OnExisting, now: datetime) -> Decision:
+def _on_known(  # noqa: C901 - one case for each command
+    state: JobState, command: c.OnExisting, now: datetime
+) -> Decision:
     job_id = state.job_id
     match command:
         case c.Change() | c.Retire() if is_reserved(job_id) and not command.by_ledger:
@@ -44,13 +46,41 @@ def _on_known(state: JobState, command: c.OnExisting, now: datetime) -> Decision
         case c.SetSchedule(schedule=schedule):
             if schedule == state.schedule:
                 return ()
-            return schedules.check(schedule) or _facts(now, j.JobScheduleSet(schedule=schedule))
+            return schedules.check(schedule) or _facts(now, *_scheduled(state, schedule, now))
+        case c.Fire():
+            if not _is_due(state, command.due_at):
+                return ()
+            fired = j.JobScheduleFired(due_at=command.due_at, execution=command.execution)
+            return _facts(now, fired)
+        case c.Skip():
+            left = (due for due in command.due_at if _is_due(state, due))
+            return _facts(
+                now, *(j.JobScheduleSkipped(due_at=due, reason=command.reason) for due in left)
+            )
+        case c.NotFollow():
+            skipped = j.JobFollowSkipped(upstream=command.upstream, reason=command.reason)
+            return _facts(now, skipped)
         case c.ClearSchedule():
             return _facts(now, j.JobScheduleCleared()) if state.schedule is not None else ()
         case c.Retire():
             return _facts(now, j.JobRetired(reason=command.reason))
         case _:
             assert_never(command)
+
+
+def _scheduled(state: JobState, schedule: Schedule, now: datetime) -> list[JobEvent]:
+    """Set a schedule; its new instants that have passed already will not be fired."""
+    known = state.schedule.at if state.schedule is not None else ()
+    past = sorted(at.astimezone(UTC) for at in schedule.at if at <= now and at not in known)
+    reason = "it had passed when the schedule was set"
+    skipped = (j.JobScheduleSkipped(due_at=at, reason=reason) for at in past)
+    return [j.JobScheduleSet(schedule=schedule), *skipped]
+
+
+def _is_due(state: JobState, due_at: datetime) -> bool:
+    """Whether a due time of the schedule is still to be handled."""
+    handled = state.schedule_after
+    return state.schedule is not None and (handled is None or due_at > handled)
 
 
 def is_reserved(job_id: str) -> bool:

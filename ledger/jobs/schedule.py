@@ -6,12 +6,13 @@ a fixed time inside a skipped hour runs right after the gap, one inside a repeat
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
 from ledger.events.definition import Schedule
+from ledger.jobs.state import JobState
 from ledger.rejection import ScheduleInvalid
 
 
@@ -36,15 +37,15 @@ def check(schedule: Schedule) -> ScheduleInvalid | None:
 
 
 def due_times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
-    """Yield the due times later than *after*, ascending, in UTC; nothing while paused."""
-    if schedule.paused:
-        return
+    """Yield the due times later than *after*, ascending, in UTC; also while paused."""
     instants = sorted(instant.astimezone(UTC) for instant in schedule.at if instant > after)
     if schedule.cron is None:
         yield from instants
         return
     for due in CronSim(schedule.cron, after.astimezone(ZoneInfo(schedule.time_zone))):
         at = due.astimezone(UTC)
+        if at <= after:
+            continue  # inside a repeated hour a wall clock's time names an earlier instant too
         while instants and instants[0] < at:
             yield instants.pop(0)
         if instants and instants[0] == at:
@@ -54,5 +55,20 @@ def due_times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
 
 
 def next_due_times(schedule: Schedule, after: datetime, count: int) -> tuple[datetime, ...]:
-    """Give the first *count* due times later than *after*."""
-    return tuple(islice(due_times(schedule, after), count))
+    """Give the first *count* due times later than *after* that will be fired: none while paused."""
+    return () if schedule.paused else tuple(islice(due_times(schedule, after), count))
+
+
+def due_until(state: JobState, now: datetime, limit: int) -> tuple[datetime, ...]:
+    """Give the due times of a job that have come and were neither fired nor skipped yet."""
+    if state.schedule is None or state.schedule_after is None:
+        return ()
+    dues = due_times(state.schedule, state.schedule_after)
+    return tuple(islice(takewhile(lambda due: due <= now, dues), limit))
+
+
+def look_again_at(state: JobState) -> datetime | None:
+    """Say when the timer is to look at a job: at its next due time, paused or not."""
+    if state.schedule is None or state.schedule_after is None:
+        return None
+    return next(due_times(state.schedule, state.schedule_after), None)

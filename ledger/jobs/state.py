@@ -27,6 +27,10 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int
     version: int
     schedule: Schedule | None = None
+    schedule_after: datetime | None = None
+    """Due times up to here were fired, skipped, or before the schedule."""
+    scheduled: UUID | None = None
+    """The last execution that the schedule made."""
     retired: bool = False
 
 
@@ -58,10 +62,16 @@ def evolve(state: JobState | None, fact: Recorded[JobEvent]) -> JobState:
         case j.JobChanged():
             return replace(state, definition=event.definition)
         case j.JobScheduleSet():
-            return replace(state, schedule=event.schedule)
+            after = max(state.schedule_after or fact.occurred_at, fact.occurred_at)
+            return replace(state, schedule=event.schedule, schedule_after=after)
         case j.JobScheduleCleared():
             return replace(state, schedule=None)
         case j.JobScheduleSkipped():
+            after = max(state.schedule_after or event.due_at, event.due_at)
+            return replace(state, schedule_after=after)
+        case j.JobScheduleFired():
+            return replace(state, schedule_after=event.due_at, scheduled=event.execution)
+        case j.JobFollowSkipped():
             return state
         case j.JobRetired():
             return replace(state, retired=True, schedule=None)

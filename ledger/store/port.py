@@ -88,6 +88,13 @@ class Store(Protocol):
         """
         ...
 
+    async def claims_under(self, prefix: str) -> list[Claim]:
+        """List the keys that begin with *prefix*, which ends in a slash, and who owns them.
+
+        Order: by key.
+        """
+        ...
+
     async def read_log(self, *, after: int, limit: int) -> list[AnyRecorded]:
         """Read events with `after < position`, at most *limit*.
 

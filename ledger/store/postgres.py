@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ledger.store.append import Appender
 from ledger.store.pool import open_pool, store_errors
-from ledger.store.port import AnyRecorded, Append
+from ledger.store.port import AnyRecorded, Append, Claim
 from ledger.store.queries import load
 from ledger.store.rows import recorded
 from ledger.store.tail import Tail
@@ -103,6 +103,14 @@ class PostgresStore:
         with store_errors():
             row = await self._pool.fetchrow(_LOG["claim_owner"], key)
         return ClaimOwner(row["stream"], row["value"]) if row is not None else None
+
+    async def claims_under(self, prefix: str) -> list[Claim]:
+        """See the port."""
+        # The byte after a slash is a zero: keys are compared byte by byte.
+        beyond = prefix.removesuffix("/") + "0"
+        with store_errors():
+            rows = await self._pool.fetch(_LOG["claims_under"], prefix, beyond)
+        return [Claim(key=row["key"], stream=row["stream"], value=row["value"]) for row in rows]
 
     async def position_at(self, instant: datetime) -> int:
         """Give the last position that was recorded at or before an instant."""

@@ -25,6 +25,8 @@ _JOB_TYPES: Final = frozenset(
         "job.schedule_set",
         "job.schedule_cleared",
         "job.schedule_skipped",
+        "job.schedule_fired",
+        "job.follow_skipped",
         "job.retired",
     )
 )
@@ -38,7 +40,7 @@ class JobsProjector:
     """Keeps one row a job, one a run, and the counts of how runs ended."""
 
     name: Final = "jobs"
-    version: Final = 1
+    version: Final = 2
     interests: Final = _JOB_TYPES | LIFE_TYPES
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 

@@ -29,6 +29,12 @@ order by version;
 select stream, value from ledger.claims
 where key = $1 and (expires_at is null or expires_at > now());
 
+-- name: claims_under
+-- $1 prefix, $2 the first key that does not begin with it. By key.
+select key, stream, value from ledger.claims
+where key >= $1 and key < $2 and (expires_at is null or expires_at > now())
+order by key;
+
 -- name: position_at
 -- $1 instant. The last position recorded at or before it; recorded_at never decreases.
 select coalesce(max(position), 0) from ledger.events where recorded_at <= $1;
