@@ -50,7 +50,7 @@ def build_app(node: Node) -> web.Application:
     for mount in MOUNTS:
         app.router.add_routes(mount.routes())
     for route in ROUTES:
-        handler = _guarded(route)
+        handler = guarded(route)
         app.router.add_route(route.method, route.path, handler)
         if route.method == "GET":
             app.router.add_route("HEAD", route.path, handler)
@@ -73,7 +73,7 @@ def build_runner(node: Node) -> web.AppRunner:
     )
 
 
-def _guarded(route: Route) -> Handler:
+def guarded(route: Route) -> Handler:
     """Let only those through whom the route admits, and hand them on as a `Call`."""
     parameters = frozenset(query.name for query in route.query)
 

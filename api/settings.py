@@ -19,6 +19,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: Path = Path(".jobledger")
     database_url: str | None = None
     """Any PostgreSQL 14 or newer; None starts the embedded one in the data directory."""
+    views: Literal["inside", "beside"] = "inside"
+    """Which process writes the views: the server, or one of its own beside it."""
     max_body_bytes: int = 4 * 1024 * 1024
     max_json_depth: int = 64
     max_page: int = 1000
@@ -26,6 +28,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Requests that may wait for events or work at the same time."""
     rate_limit_per_minute: int = 0
     """Requests a key may make in a minute on the native API; 0 means no limit."""
+    product_live_rate_per_minute: int = 50
+    """Requests a key may make in a minute on Product-Live's paths; 0 means no limit."""
+    cdq_quote_numbers: bool = False
+    """Whether CDQ's numbers are sent as texts, as its examples show them."""
+    files: Path | None = None
+    """Where uploaded files are kept; None means `files` in the data directory."""
+    max_file_bytes: int = 256 * 1024 * 1024
     read_wait_s: float = 2.0
     """How long a read waits for its view to cover what was written."""
     client_timeout_s: float = 60.0

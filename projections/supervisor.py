@@ -75,9 +75,13 @@ class Supervisor:
         async with self._lifecycle:
             if self._elector is not None:
                 return
-            for projector in self._projectors.values():
-                await self._prepare(projector)
+            await self.prepare()
             self._elector = asyncio.create_task(self._elect(), name="projection-elector")
+
+    async def prepare(self) -> None:
+        """Make what is missing of the tables, so that every view can be read. Idempotent."""
+        for projector in self._projectors.values():
+            await self._prepare(projector)
 
     async def stop(self) -> None:
         """End the runners and give up what they owned. Idempotent."""
