@@ -19,6 +19,8 @@ from projections.port import Connection
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
+MAX_KEY: Final = 256
+"""Longest text in an index; PostgreSQL refuses rows whose keys do not fit a third of a page."""
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
 
 Key: TypeAlias = tuple[str, str, str, str, str, datetime]
@@ -96,8 +98,8 @@ def _row(state: ExecutionState) -> tuple[Any, ...]:
         state.ended_at,
         title,
         title.casefold(),
-        text(created.user),
-        text(storage_of(state)),
+        text(created.user)[:MAX_KEY],
+        text(storage_of(state))[:MAX_KEY],
         array(state.tags),
         array(depends_on(state)),
         _document(created.input, fold=False),

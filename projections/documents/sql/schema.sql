@@ -33,6 +33,7 @@ create index documents_newest on documents (created_at, oid);
 create index documents_by_organization on documents (organization, created_at, oid);
 create index documents_in_order on documents (organization, created_position);
 create index documents_by_job on documents (job_key, created_at, oid);
+create index documents_of_job on documents (job_id, created_position);
 create index documents_by_pipeline on documents (pipeline_id, created_at, oid);
 create index documents_by_title on documents (title_key, created_at, oid);
 create index documents_open on documents (created_at, oid)
