@@ -4,5 +4,6 @@ from typing import Final
 
 from api.mounts.ocapi.mount import OcapiMount
 from api.mounts.port import Mount
+from api.mounts.product_live import ProductLive
 
-MOUNTS: Final[tuple[Mount, ...]] = (OcapiMount(),)
+MOUNTS: Final[tuple[Mount, ...]] = (OcapiMount(), ProductLive())

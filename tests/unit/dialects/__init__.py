@@ -1,0 +1,1 @@
+"""The vendors' vocabularies, without HTTP."""
