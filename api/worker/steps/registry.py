@@ -17,7 +17,11 @@ from api.worker.steps.command import run_command
 from api.worker.steps.http import run_http
 from api.worker.steps.port import Handler
 from api.worker.steps.python import call_function, run_python
+from api.worker.steps.site_export import run_site_export
+from api.worker.steps.site_import import run_site_import
+from api.worker.steps.site_index import run_site_index
 from api.worker.steps.sleep import run_sleep
+from ledger.jobs.system import EXPORT_STEP, IMPORT_STEP, INDEX_STEP
 
 ENTRY_POINT_GROUP: Final = "jobledger.steps"
 
@@ -26,6 +30,9 @@ BUILT_IN: Final[Mapping[str, Handler]] = {
     "http": run_http,
     "python": run_python,
     "sleep": run_sleep,
+    IMPORT_STEP: run_site_import,
+    EXPORT_STEP: run_site_export,
+    INDEX_STEP: run_site_index,
 }
 
 
