@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.errors import ClaimTaken, WrongExpectedVersion
-from ledger.events.codec import SCHEMA_VERSION, Counter, Event, counter_of, encode, type_of
+from ledger.events.codec import SCHEMA_VERSION, Counter, Event, counter_of, decode, encode, type_of
 from ledger.events.envelope import Recorded
 from ledger.ids import new_uuid
 from ledger.store.port import AnyRecorded, Append
@@ -35,12 +35,14 @@ class Prepared:
     def __init__(self, stream: str, version: int, event: Event, occurred_at: datetime) -> None:
         self.stream = stream
         self.version = version
-        self.event = event
         self.event_id = new_uuid()
         self.type = type_of(event)
         self.occurred_at = occurred_at
         self.counter: Counter = counter_of(event)
         self.data = encode(event)
+        # What is handed on is what a reader of the log will decode, not what was put in: the two
+        # differ where Python is looser than JSON (an int in a float field, a tuple among JSON).
+        self.event = decode(self.type, SCHEMA_VERSION, self.data)
         self.salt = secrets.token_bytes(SALT_BYTES)
         self.digest = hashlib.sha256(self.salt + self.data).digest()
 
