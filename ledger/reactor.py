@@ -258,11 +258,16 @@ class Reactor:
     async def _arrive(self, up: ExecutionState, job: JobState) -> None:
         """Note that one of several upstreams has ended well since the job last followed."""
         stream = job_stream(job.organization, job.job_id)
-        key = f"{_arrived_prefix(job)}{up.job_id}"
-        claim = Claim(key=key, stream=stream, value=up.uuid.bytes)
+        seen = f"arrival/{job.organization}/{job.job_id}/{up.uuid}"
+        if await self._store.claim_owner(seen) is not None:
+            return  # reacted to before; a later end of the same upstream may have replaced it
+        claims = (
+            Claim(key=seen, stream=stream, expires_at=self._clock() + KEY_HORIZON),
+            Claim(key=f"{_arrived_prefix(job)}{up.job_id}", stream=stream, value=up.uuid.bytes),
+        )
         write = StreamWrite(stream=stream, expected_version=job.version)
         context = Context(organization=job.organization, actor=ACTOR)
-        await self._store.append(Append(context=context, writes=(write,), claims=(claim,)))
+        await self._store.append(Append(context=context, writes=(write,), claims=claims))
 
 
 def _arrived_prefix(job: JobState) -> str:

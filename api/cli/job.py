@@ -104,7 +104,9 @@ async def retire_job(ledger: Ledger, *, job_id: str) -> None:
 
 @job.command("schedule")
 @click.argument("job_id")
-@click.option("--cron", help="Five fields: minute hour day month weekday.")
+@click.option(
+    "--cron", help="Five fields: minute hour day month weekday; six begin with the second."
+)
 @click.option("--at", "instants", multiple=True, help="An instant (RFC 3339); may be repeated.")
 @click.option("--time-zone", default="UTC", show_default=True, help="IANA name.")
 @click.option("--paused", is_flag=True, help="Keep the schedule, but do not act on it.")

@@ -1,5 +1,6 @@
 """What the demo shows: the example jobs, run one after the other, with their events."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +14,11 @@ from api.cli.watching import until_closed
 from api.client.errors import Conflict
 from api.client.session import Ledger
 from api.native.wire import EventPage, ExecutionView
+from ledger.ids import execution_of
 
 JOBS: Final = Path(__file__).parent.parent / "examples" / "jobs"
+FOLLOWER_DEADLINE_S: Final = 30.0
+FOLLOW_WAIT_S: Final = 5.0
 MAX_TRIES: Final = 5
 
 
@@ -36,7 +40,7 @@ async def tell(ledger: Ledger, out: Console) -> None:
     _heading(out, "CustomerImportJob: three steps on 3000 rows, seven of them bad")
     imported = await _run(ledger, out, "CustomerImportJob", expected="ok")
 
-    _heading(out, "PriceFeedJob, and PriceIndexJob on what it made")
+    _heading(out, "PriceFeedJob, and PriceIndexJob, which follows by itself")
     await _chain(ledger, out)
 
     _heading(out, "BrokenImportJob: ends with an error that names the row")
@@ -67,8 +71,26 @@ async def _run(ledger: Ledger, out: Console, job_id: str, expected: str) -> Exec
 
 
 async def _chain(ledger: Ledger, out: Console) -> None:
-    await _run(ledger, out, "PriceFeedJob", expected="ok")
-    print_timeline(await _run(ledger, out, "PriceIndexJob", expected="ok"))
+    before = await ledger.events.head()
+    feed = await _run(ledger, out, "PriceFeedJob", expected="ok")
+    try:
+        async with asyncio.timeout(FOLLOWER_DEADLINE_S):
+            index = await _created(ledger, "PriceIndexJob", before)
+    except TimeoutError:
+        raise StoryFailed(f"PriceIndexJob did not follow PriceFeedJob #{feed.number}") from None
+    print_timeline(await _show(ledger, out, index, "ok"))
+
+
+async def _created(ledger: Ledger, job_id: str, after: int) -> ExecutionView:
+    """Wait for an execution that the ledger creates by itself."""
+    pages = ledger.events.follow(
+        after=after, types=("execution.created",), job_id=job_id, wait_s=FOLLOW_WAIT_S
+    )
+    async for page in pages:
+        for event in page.events:
+            if (uuid := execution_of(event.stream)) is not None:
+                return await ledger.executions.get(uuid, min_position=event.position)
+    raise StoryFailed("the log ended")
 
 
 async def _show(
