@@ -29,9 +29,7 @@ PositiveSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 DEFAULT_SCOPE = "Organization"
 
 
-class RetryPolicy(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
+class RetryPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How often a failure is tried again, and how long to wait before each try."""
 
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -51,9 +49,7 @@ class RetryPolicy(
         return min(self.delay_s * self.multiplier**exponent, self.max_delay_s)
 
 
-class StepDefinition(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
+class StepDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step of a job, or the inclusion of another job's steps.
 
     Either `step_type_id` (a type that a worker provides) or `include` (a job id) is given.
@@ -70,7 +66,7 @@ class StepDefinition(
     include: JobIdText | None = None
 
 
-class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A parameter that an execution of the job takes."""
 
     name: Name
@@ -82,7 +78,7 @@ class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     """Name of the request document's property that fills it (system jobs)."""
 
 
-class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the ledger does by itself around an execution; every wait has its limit here."""
 
     when_running: Literal["parallel", "reject", "queue", "coalesce"] = "parallel"
@@ -108,7 +104,7 @@ class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     """A point is worth a minute of waiting: higher is claimed first, and nothing waits for ever."""
 
 
-class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job as its author wrote it."""
 
     name: Annotated[str, Meta(max_length=256)] = ""
@@ -128,7 +124,7 @@ class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
     policies: Policies = Policies()
 
 
-class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a job runs by itself: a cron expression in a time zone, or single instants."""
 
     cron: Annotated[str, Meta(max_length=256)] | None = None
