@@ -19,7 +19,7 @@ from api.dialects.ocapi.errors import (
     too_large,
     unavailable,
 )
-from api.mounts.ocapi import grants, jobs
+from api.mounts.ocapi import grants, jobs, listing, logs
 from api.mounts.ocapi.answers import answer, faulty, version_of
 from api.mounts.ocapi.incoming import guarded
 from api.native.problems import ProblemError
@@ -28,6 +28,8 @@ from ledger.errors import LedgerError, Unavailable
 _OWN: Final = re.compile(r"(?:/s/[^/]+)?/dw/.*|/dwsso/.*|/on/demandware\.servlet/.*", re.DOTALL)
 _TOKEN: Final = re.compile(r"(?:/s/[^/]+)?/dw(?:sso)?/oauth2/.*", re.DOTALL)
 _PREFIXES: Final = ("/dw", "/s/{site}/dw")
+_WEBDAV: Final = "/on/demandware.servlet/webdav"
+_LOGS: Final = ("/Sites/Impex/log", "/Sites/LOGS/jobs/{job_id}")
 _EXTENSION: Final = r"{extension:(?:\.json|\.xml)?}"
 
 
@@ -43,6 +45,10 @@ class OcapiMount:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """See `api.mounts.port.Mount`."""
         yield web.post("/dwsso/oauth2/access_token", grants.give_token)
+        for folder in _LOGS:
+            yield web.get(
+                f"{_WEBDAV}{folder}/{{name}}", guarded(READERS, logs.read_log, versioned=False)
+            )
         for prefix in _PREFIXES:
             yield from _below(prefix)
 
@@ -75,6 +81,11 @@ def _below(prefix: str) -> Iterator[web.AbstractRouteDef]:
     yield web.post(f"{prefix}/oauth2/access_token", grants.give_token)
     yield web.get(f"{prefix}/meta/v1/rest", meta)
     yield web.post(executions + _EXTENSION, guarded(OPERATORS, jobs.create))
+    yield web.get(executions + _EXTENSION, guarded(READERS, listing.list_executions))
+    yield web.post(
+        f"{prefix}/data/{{version}}/job_execution_search{_EXTENSION}",
+        guarded(READERS, listing.search),
+    )
     yield web.get(f"{executions}/{{id}}", guarded(READERS, jobs.read))
     yield web.delete(f"{executions}/{{id}}", guarded(OPERATORS, jobs.delete))
 
