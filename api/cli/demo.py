@@ -202,7 +202,6 @@ class _Demo:
             f"  curl -s {auth} -X POST {self._url}/v1/jobs/SlowExportJob/executions",
             f"  curl -s {auth} {self._url}/v1/executions/active",
             f"  curl -s {auth} '{self._url}/v1/events?after=0&limit=10'",
-            f"  curl -sN {auth} -H 'Accept: text/event-stream' '{self._url}/v1/events?after=0'",
             f"  jobledger --help   (jobledger ps --data {self._data})",
             "",
         )

@@ -59,7 +59,9 @@ async def claim(call: Call) -> web.Response:
 
 async def _claim_some(call: Call, post: ClaimPost) -> list[Lease]:
     with suppress(ProjectionLagging):  # an older view names work too; the append decides
-        await call.node.covered("active", call.minimum_position)
+        # All of the log, not only this node's writes: what woke the claim may be the ledger's own.
+        seen = max(call.minimum_position, call.node.store.tail.head)
+        await call.node.covered("active", seen)
     handing_out = call.request.app[HANDING_OUT].uuids
     candidates = await active.candidates(
         call.node.store.pool,
