@@ -52,10 +52,13 @@ def phase_before(state: ExecutionState) -> Phase | None:
     match state.previous_status:
         case None | "finished" | "aborted":
             return None
+        case "running":
+            return "running"
+        case "pending" | "pausing" | "paused" | "aborting" if state.started_at is None:
+            # What it waited for is not kept; a request to stop or pause is no place to stand at.
+            never_free = state.status == "aborted" and state.created.waits_for
+            return "waits_for_dependency" if never_free else "waits_for_worker"
         case "pending":
-            # What it waited for last is not kept: a worker, unless it never became startable.
-            if state.status == "aborted" and state.created.waits_for and state.started_at is None:
-                return "waits_for_dependency"
             return "waits_for_worker"
         case _:
             return state.previous_status
