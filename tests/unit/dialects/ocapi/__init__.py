@@ -1,0 +1,1 @@
+"""OCAPI without HTTP."""
