@@ -1,0 +1,111 @@
+"""Lists stay flat: first pages with many finished executions against the same with few.
+
+The same server is asked with 1,000 finished executions and again with 100,000, through HTTP, view and
+JSON included. Each figure is the median of many requests; each request is a whole page with its total.
+Executions are made by the bulk route (created, and finished by a recorder), two in a hundred of them
+failed, and one in a hundred with an input of its own, which a find looks for.
+"""
+
+import argparse
+import os
+import statistics
+import time
+
+from bulk import send
+from run import call, server, until_caught_up
+
+JOB = {"steps": [{"step_id": "one", "step_type_id": "recorded"}]}
+OK = [{"type": "output", "output": {"rows": 3}}, {"type": "finished"}]
+FAILED = [{"type": "finished", "outcome": "error"}]
+
+
+def leaf(field: str, value: object, kind: str = "eq") -> dict[str, object]:
+    """Make a find request of one condition, as the vendor's document writes it."""
+    return {"type": kind, "caseSensitive": True, "field": field, "value": value}
+
+
+def both(*queries: dict[str, object]) -> dict[str, object]:
+    """Make a find request of several conditions."""
+    return {"type": "and", "queries": queries}
+
+
+FIND = "/v1/job_executions/find"
+SINCE = leaf("createdAt", "2023-12-21T00:00:00.000Z", "greater")
+PAGES: dict[str, tuple[str, str, object]] = {
+    "native list": ("GET", "/v1/executions?limit=50", None),
+    "Product-Live list": ("GET", "/v1/data_factory/job_executions", None),
+    "Product-Live find: status": ("POST", FIND, leaf("status", "COMPLETED")),
+    "Product-Live find: status and createdAt": (
+        *("POST", FIND),
+        both(leaf("status", "COMPLETED"), SINCE),
+    ),
+    "Product-Live find: jobId": ("POST", FIND, leaf("jobId", "bench")),
+    "Product-Live find: input path": ("POST", FIND, leaf("input.shop", "Shop 7")),
+    "CDQ list, newest first": ("GET", "/v2/jobs?sort=-createdAt&limit=50", None),
+    "CDQ list with total": ("GET", "/v2/jobs?featuresOn=NUMBER_OF_TOTAL", None),
+    "CDQ list of a type and status": ("GET", "/v2/jobs?jobType=bench&jobStatus=FINISHED", None),
+}
+
+
+def fill(port: int, key: str, already: int, wanted: int, portion: int = 2_000) -> None:
+    """Bring the number of finished executions up to *wanted*."""
+    while already < wanted:
+        count = min(portion, wanted - already)
+        lines = [
+            {
+                "op": "create",
+                "job_id": "bench",
+                # The same few inputs however many executions there are.
+                "run": {"input": {"shop": f"Shop {n}" if n < 100 else f"Other {n}"}},
+            }
+            for n in range(already, already + count)
+        ]
+        created = send(port, key, lines)
+        reports: list[dict[str, object]] = [
+            {
+                "op": "report",
+                "execution": row["execution"],
+                "reports": FAILED if number % 50 == 0 else OK,
+            }
+            for number, row in enumerate(created)
+        ]
+        send(port, key, reports)
+        already += count
+    until_caught_up(port, key)
+
+
+def measure(port: int, key: str, requests: int) -> dict[str, float]:
+    """Give each page's median time, in milliseconds; kinds of pages take turns."""
+    taken: dict[str, list[float]] = {name: [] for name in PAGES}
+    for _ in range(requests):
+        for name, (method, path, body) in PAGES.items():
+            begun = time.perf_counter()
+            call(port, key, method, path, body)
+            taken[name].append((time.perf_counter() - begun) * 1000)
+    return {name: statistics.median(times[len(times) // 10 :]) for name, times in taken.items()}
+
+
+def main() -> None:
+    """Run and print."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--few", type=int, default=1_000)
+    options.add_argument("--many", type=int, default=100_000)
+    options.add_argument("--requests", type=int, default=100)
+    told = options.parse_args()
+    os.environ["JOBLEDGER_PRODUCT_LIVE_RATE_PER_MINUTE"] = "0"
+    with server() as (port, key, _):
+        call(port, key, "PUT", "/v1/jobs/bench", JOB)
+        fill(port, key, 0, told.few)
+        few = measure(port, key, told.requests)
+        fill(port, key, told.few, told.many)
+        many = measure(port, key, told.requests)
+        worst = 0.0
+        for name in PAGES:
+            ratio = many[name] / few[name]
+            worst = max(worst, ratio)
+            print(f"{name:42} {few[name]:6.2f} ms {many[name]:6.2f} ms  ratio {ratio:.2f}")
+        print(f"worst ratio {told.many:,}/{told.few:,}: {worst:.2f} (must be under 1.5)")
+
+
+if __name__ == "__main__":
+    main()
