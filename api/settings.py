@@ -42,6 +42,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     shutdown_grace_s: float = 5.0
     ocapi_not_executable_status: Literal[400, 409] = 409
     """Status of OCAPI's JobExecutionException: 409 as recorded, or 400 as its table says."""
+    datameer_time_zone: str = "UTC"
+    """IANA name of the zone that Datameer's dates are written in."""
+    datameer_details: Literal["7.4", "older"] = "7.4"
+    """Which of Datameer's two forms of job details is answered."""
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 

@@ -112,6 +112,18 @@ async def by_oid(
     return await _one(reader, "by_oid", oid, organizations, include_retired)
 
 
+async def by_path(
+    reader: Reader,
+    paths: Sequence[str],
+    *,
+    organizations: Sequence[str] | None,
+    include_retired: bool = False,
+) -> FoundJob:
+    """Find a job by the first of *paths* that one has."""
+    told = [text(path) for path in paths]
+    return await _one(reader, "by_path", told, organizations, include_retired)
+
+
 async def _one(
     reader: Reader,
     statement: str,

@@ -78,6 +78,32 @@ left join lateral (
 left join view_jobs.counts c on c.organization = j.organization and c.job_id = j.job_id
 where p.name = 'jobs' and p.generation = 'live';
 
+-- name: by_path
+-- $1 paths, the first that a job has counts.
+-- $2 organizations or null for all, $3 whether retired ones are found.
+select p.position as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
+    l.status as last_status, l.outcome as last_outcome, l.created_at as last_created_at,
+    l.ended_at as last_ended_at, c.open, c.ok, c.warning, c.error, c.aborted
+from projections.projection p
+left join lateral (
+    select j.organization, j.job_id, j.state
+    from view_jobs.jobs j
+    where j.path = any($1::text[]) and j.path <> ''
+        and ($2::text[] is null or j.organization = any($2))
+        and ($3::boolean or not j.retired)
+    order by j.retired, array_position($1::text[], j.path), j.organization, j.job_id
+    limit 1
+) j on true
+left join lateral (
+    select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
+    from view_jobs.runs r
+    where r.organization = j.organization and r.job_id = j.job_id and not r.deleted
+    order by r.created_position desc
+    limit 1
+) l on true
+left join view_jobs.counts c on c.organization = j.organization and c.job_id = j.job_id
+where p.name = 'jobs' and p.generation = 'live';
+
 -- name: by_oid
 -- $1 oid.
 -- $2 organizations or null for all, $3 whether retired ones are found.

@@ -1,0 +1,1 @@
+"""Datameer's parsers, renderers and samples."""
