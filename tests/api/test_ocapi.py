@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.dialects.ocapi.xml import from_xml
-from tests.api.ocapi import DATA, LATER, client, executions, fault
+from tests.api.ocapi import DATA, LATER, basic, client, executions, fault
 from tests.api.serving import Server
 
 
@@ -227,6 +227,11 @@ async def test_what_a_body_may_be(server: Server) -> None:
     ]
     native = (await server.get(f"/v1/executions/{document['id']}")).json
     assert native["parameters"] == [{"name": "count", "value": 7}]
+    curl = {"Content-Type": "application/x-www-form-urlencoded"}
+    (await server.post(path, body, headers=curl)).expect(200)
+    known = server.credentials
+    ambient = {**curl, **basic(known.user, known.password)}
+    fault(await server.post(path, body, headers=ambient), 415, "MalformedMediaTypeException")
     wrong = await server.post(path, b"count=7", headers={"Content-Type": "text/plain"})
     fault(wrong, 415, "MalformedMediaTypeException", mediaType="text/plain")
     large = await server.post(path, b" " * (5 * 1024 * 1024))

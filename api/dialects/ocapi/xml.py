@@ -97,7 +97,7 @@ def _read(element: Element, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise bad_body("it is nested too deep")
     name = _local(element)
-    if name in LISTS:
+    if name in LISTS and (len(element) or not (element.text or "").strip()):
         return [_read(child, depth + 1) for child in element]
     if not len(element):
         return element.text or ""

@@ -1,7 +1,8 @@
 """OCAPI's parsers: any bytes give what was asked or a fault, and nothing else."""
 
+from collections.abc import Callable
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from api.dialects.ocapi.ranges import parse_range
 from api.dialects.ocapi.render import parse_log_name
 from api.dialects.ocapi.search import FIELDS, parse_page, parse_search
 from api.dialects.ocapi.version import parse_version
-from api.dialects.ocapi.xml import from_xml, to_xml
+from api.dialects.ocapi.xml import LISTS, from_xml, to_xml
 from ledger.events.definition import Definition, Parameter
 from ledger.jobs.system import SYSTEM_JOBS
 
@@ -31,6 +32,17 @@ DECLARED: Final = Definition(
     )
 )
 JOBS: Final = (Definition(), DECLARED, *SYSTEM_JOBS.values())
+
+T = TypeVar("T")
+
+
+def tried(read: Callable[[], T]) -> T | Fault:
+    """Give what is read, or the fault that refuses it; anything else fails the test."""
+    try:
+        return read()
+    except Fault as fault:
+        return fault
+
 
 leaves = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
@@ -146,7 +158,11 @@ text = st.text(
 )
 
 
-@given(name=text, value=text, arguments=st.dictionaries(text, text, max_size=3))
+@given(
+    name=text,
+    value=text,
+    arguments=st.dictionaries(text.filter(lambda told: told not in LISTS), text, max_size=3),
+)
 def test_xml_goes_there_and_back(name: str, value: str, arguments: dict[str, str]) -> None:
     """What is written as XML is read as the same document."""
     document: dict[str, Any] = {
