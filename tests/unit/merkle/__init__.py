@@ -1,0 +1,1 @@
+"""Hashing, proofs and text forms."""
