@@ -1,14 +1,13 @@
 """CDQ's jobs management at `/v2/jobs…` and `/v2/scheduled-jobs…`.
 
 Callers show `X-API-KEY` or a Bearer key. Whoever may look into every organization's jobs
-(`featuresOn=IGNORE_ORGANIZATION_RESTRICTIONS`: auditors and admins) leaves a line in the log.
+(`featuresOn=IGNORE_ORGANIZATION_RESTRICTIONS`: auditors and admins) does so on record: `key.looked_across`, in the stream of the key.
 """
 
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-import structlog
 from aiohttp import web
 from msgspec import UNSET
 
@@ -30,8 +29,6 @@ from ledger.executions import commands as c
 from ledger.handle.executions import Created, KeyReused, NewExecution
 from projections.documents import query as documents
 from projections.jobs import query as jobs
-
-_log = structlog.get_logger(__name__)
 
 _JOBS: Final = "/v2/jobs"
 _PREFIX: Final = "/v2"
@@ -107,7 +104,7 @@ def _query(call: Call) -> dict[str, list[str]]:
 async def list_jobs(call: Call) -> web.Response:
     """List jobs."""
     wanted = parse.parse_list(_query(call))
-    organizations = _organizations(call, wanted)
+    organizations = await _organizations(call, wanted)
     await call.node.covered("documents", call.minimum_position)
     page = await documents.page(
         call.node.store.pool,
@@ -131,16 +128,12 @@ async def list_jobs(call: Call) -> web.Response:
     return answer(body, headers={"Ledger-Position": str(page.position)})
 
 
-def _organizations(call: Call, wanted: parse.ListJobs) -> list[str] | None:
+async def _organizations(call: Call, wanted: parse.ListJobs) -> list[str] | None:
     readable = call.readable
     if wanted.across_organizations:
         if not call.principal.may(AUDITORS):
             raise Refused(403, "Ignoring organizations takes the role auditor or admin.")
-        _log.warning(
-            "organization restrictions ignored",
-            key=str(call.principal.key),
-            request_id=call.request.get(REQUEST_ID, ""),
-        )
+        await call.node.keys.look_across(call.context(), call.principal.key, at=_JOBS)
         readable = None
     if wanted.organization_id is None:
         return readable

@@ -58,6 +58,7 @@ TYPES: Final[dict[str, type[Event]]] = {
     "report.refused": x.ReportRefused,
     "key.created": k.KeyCreated,
     "key.revoked": k.KeyRevoked,
+    "key.looked_across": k.KeyLookedAcross,
 }
 
 SCHEMA_VERSION: Final = 1

@@ -31,4 +31,11 @@ class KeyRevoked(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
-KeyEvent = KeyCreated | KeyRevoked
+class KeyLookedAcross(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The key was used to look beyond its organizations, as its role allows."""
+
+    at: str
+    """What was looked at."""
+
+
+KeyEvent = KeyCreated | KeyRevoked | KeyLookedAcross

@@ -14,7 +14,7 @@ from msgspec import Struct
 from ledger.clock import Clock
 from ledger.errors import ClaimTaken
 from ledger.events.envelope import Fact
-from ledger.events.keys import KeyCreated, KeyRevoked, Role
+from ledger.events.keys import KeyCreated, KeyLookedAcross, KeyRevoked, Role
 from ledger.handle.streams import Done, Planned, Streams
 from ledger.ids import key_stream, new_uuid
 from ledger.keys.state import KeyState, evolve
@@ -130,6 +130,15 @@ class Keys:
         if not isinstance(done, Done):
             raise _Refused(done)
         return done
+
+    async def look_across(self, context: Context, uuid: UUID, *, at: str) -> None:
+        """Put on record that a key is used to look beyond its organizations."""
+        seen = Fact(KeyLookedAcross(at=at), self._clock())
+        done = await self.streams.change(
+            key_stream(uuid), lambda state: () if state is None else (seen,), context
+        )
+        if not isinstance(done, Done):
+            raise _Refused(done)
 
 
 class _Refused(AssertionError):

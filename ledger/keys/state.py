@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ledger.errors import Corrupt
 from ledger.events.envelope import Recorded
-from ledger.events.keys import KeyCreated, KeyEvent
+from ledger.events.keys import KeyCreated, KeyEvent, KeyLookedAcross
 
 
 class KeyState(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,4 +26,6 @@ def evolve(state: KeyState | None, fact: Recorded[KeyEvent]) -> KeyState:
     if state is None:
         message = f"{fact.type} is out of place in stream {fact.stream}"
         raise Corrupt(message)
+    if isinstance(fact.event, KeyLookedAcross):
+        return replace(state, version=fact.version)
     return replace(state, version=fact.version, revoked_at=fact.occurred_at)

@@ -267,6 +267,8 @@ async def test_organizations_are_kept_apart(server: Server) -> None:
     everywhere = {"featuresOn": "IGNORE_ORGANIZATION_RESTRICTIONS"}
     refused(await stranger.get(JOBS, **everywhere), 403, "FORBIDDEN")
     assert await ids(auditor, **everywhere) == [job]
+    seen = (await server.get("/v1/events", types="key.looked_across")).json["events"]
+    assert [(event["actor"], event["data"]) for event in seen] == [("caller", {"at": JOBS})]
     assert await ids(auditor) == []
     body = {"type": "Job", "organizationId": "default"}
     refused(await stranger.post(JOBS, body), 403, "FORBIDDEN")

@@ -9,7 +9,7 @@ from ledger.errors import Corrupt
 from ledger.events import jobs as j
 from ledger.events.definition import Definition, Parameter, Schedule, StepDefinition
 from ledger.events.envelope import Fact
-from ledger.events.keys import KeyCreated, KeyRevoked
+from ledger.events.keys import KeyCreated, KeyLookedAcross, KeyRevoked
 from ledger.jobs import commands as c
 from ledger.jobs import state as jobs
 from ledger.jobs.decide import decide
@@ -179,8 +179,10 @@ class TestKey:
         )
         state = keys.evolve(None, record(Fact(made, NOW), 1, NOW))
         assert (state.created, state.version, state.revoked_at) == (made, 1, None)
-        state = keys.evolve(state, record(Fact(KeyRevoked(), NOW), 2, NOW))
-        assert (state.version, state.revoked_at) == (2, NOW)
+        state = keys.evolve(state, record(Fact(KeyLookedAcross(at="/x"), NOW), 2, NOW))
+        assert (state.version, state.revoked_at) == (2, None)
+        state = keys.evolve(state, record(Fact(KeyRevoked(), NOW), 3, NOW))
+        assert (state.version, state.revoked_at) == (3, NOW)
 
     def test_a_stream_begins_with_its_creation(self) -> None:
         """Anything else first is damage."""
