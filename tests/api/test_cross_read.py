@@ -5,6 +5,7 @@ says of it, in a few common words. A new dialect adds one entry to `WAYS_IN` and
 words that a vocabulary does not have are left out.
 """
 
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -108,17 +109,46 @@ async def read_ocapi(server: Server, uuid: str) -> dict[str, Any]:
     }
 
 
+async def _datameer(server: Server, method: str, what: str) -> Any:
+    told = f"{server.credentials.user}:{server.credentials.password}"
+    headers = {"Authorization": f"Basic {b64encode(told.encode()).decode()}"}
+    number = (await server.get(f"/v1/jobs/{JOB}")).expect(200).json["number"]
+    path = f"/api/job-execution/{number}/{what}"
+    return (await server.call(method, path, headers=headers)).expect(200).json
+
+
+async def create_datameer(server: Server) -> str:
+    """Through Datameer."""
+    number = (await _datameer(server, "POST", "trigger"))["job-execution-id"]
+    uuid: str = (await _native(server, number))["uuid"]
+    return uuid
+
+
+async def read_datameer(server: Server, uuid: str) -> dict[str, Any]:
+    """As Datameer says it of the job's last execution; it knows no output."""
+    view = await _datameer(server, "GET", "status")
+    assert view["job-execution-id"] == (await _native(server, uuid))["number"]
+    ends = {"COMPLETED": "ok", "ERROR": "failed", "CANCELED": "canceled"}
+    return {
+        "is": ends.get(view["job-status"], "open"),
+        "started": view["start-time"] is not None,
+        "ended": view.get("stop-time") is not None,
+    }
+
+
 WAYS_IN: dict[str, WayIn] = {
     "native": create_native,
     "product_live": create_product_live,
     "cdq": create_cdq,
     "ocapi": create_ocapi,
+    "datameer": create_datameer,
 }
 READINGS: dict[str, Reading] = {
     "native": read_native,
     "product_live": read_product_live,
     "cdq": read_cdq,
     "ocapi": read_ocapi,
+    "datameer": read_datameer,
 }
 
 
