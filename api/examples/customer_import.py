@@ -32,7 +32,8 @@ def validate(context: Context) -> StepResult:
             exit_code="INVALID_ROW",
             input_at_fault=True,
         )
-    limit = int(context.parameters.get("max_errors", 100))
+    told = context.parameters.get("max_errors")
+    limit = 100 if told is None else int(told)
     if len(bad) > limit:
         raise StepFailed(
             f"{len(bad)} bad rows, more than {limit}",

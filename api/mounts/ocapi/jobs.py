@@ -18,6 +18,7 @@ from api.dialects.ocapi.parse import parse_run
 from api.dialects.ocapi.render import execution_document, resource_state
 from api.mounts.ocapi.answers import answer, split_extension
 from api.mounts.ocapi.incoming import Incoming
+from api.native.call import Call
 from api.native.executions import last_run_of
 from ledger.errors import Unavailable
 from ledger.events.definition import Definition
@@ -123,12 +124,18 @@ async def find(incoming: Incoming) -> ExecutionState:
     told, _ = split_extension(incoming.path("id"))
     if not _NUMBER.fullmatch(told):
         raise execution_not_found(told if is_text(told) else "")
-    await call.node.covered("executions", call.minimum_position)
-    found = await executions.by_number(call.node.store.pool, int(told), organizations=call.readable)
-    state = found.state
+    state = await _by_number(call, int(told), call.minimum_position)
+    if state is None:  # it may have been created at another node just now
+        state = await _by_number(call, int(told), await call.node.store.head())
     if state is None or state.erased or state.job_id != incoming.path("job_id"):
         raise execution_not_found(told)
     return state
+
+
+async def _by_number(call: Call, number: int, position: int) -> ExecutionState | None:
+    await call.node.covered("executions", position)
+    found = await executions.by_number(call.node.store.pool, number, organizations=call.readable)
+    return found.state
 
 
 async def delete(incoming: Incoming) -> web.Response:
