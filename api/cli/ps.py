@@ -1,12 +1,22 @@
 """`jobledger ps`: executions, open ones by default."""
 
+from contextlib import suppress
+from typing import Final, assert_never
+from uuid import UUID
+
 import click
 
 from api.cli import printing
 from api.cli.connection import connected, json_option
 from api.cli.lines import bar
+from api.client.errors import ClientError
+from api.client.executions import CLOSED
 from api.client.session import Ledger
 from api.native.wire import ActiveView, ExecutionView
+
+MAX_LOOKED_UP: Final = 20
+SHOWN: Final = 3
+"""Upstreams that are named in one line."""
 
 
 @click.command(short_help="List executions.")
@@ -39,7 +49,7 @@ async def ps(
         if as_json:
             printing.print_json(active)
         else:
-            _print_active(active.executions)
+            _print_active(active.executions, await _upstreams(ledger, active.executions))
         return
     page = await ledger.executions.list(
         job_id=job_id,
@@ -58,19 +68,50 @@ async def ps(
         click.echo(f"more: --after {page.next}", err=True)
 
 
-def _print_active(views: tuple[ActiveView, ...]) -> None:
+async def _upstreams(ledger: Ledger, views: tuple[ActiveView, ...]) -> dict[UUID, str]:
+    """Name the open executions that others wait for; those that ended are waited for no more."""
+    names = {view.uuid: f"#{view.number} {view.job_id}" for view in views}
+    wanted = {uuid for view in views for uuid in view.waits_for} - names.keys()
+    for uuid in sorted(wanted)[:MAX_LOOKED_UP]:
+        with suppress(ClientError):  # it may be gone, or on none of our pages
+            found = await ledger.executions.get(uuid)
+            if found.status not in CLOSED:
+                names[uuid] = f"#{found.number} {found.job_id}"
+    return names
+
+
+def _waits(view: ActiveView, names: dict[UUID, str]) -> str:
+    """Say what an execution waits for."""
+    match view.waiting_for:
+        case None:
+            return ""
+        case "dependency":
+            known = [names[uuid] for uuid in view.waits_for if uuid in names]
+            more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+            return printing.plain(", ".join(known[:SHOWN]) + more) or "its upstreams"
+        case "capacity":
+            return "a place: its job runs as often as it may"
+        case "time":
+            return f"{printing.instant(view.ready_at)}"
+        case "worker":
+            return "a worker"
+        case _:
+            assert_never(view.waiting_for)
+
+
+def _print_active(views: tuple[ActiveView, ...], names: dict[UUID, str]) -> None:
     printing.print_table(
-        ("#", "job", "state", "progress", "left", "worker", "next"),
+        ("#", "job", "state", "waits for", "progress", "left", "worker", "until"),
         (
             (
                 view.number,
                 printing.plain(view.job_id),
-                printing.styled(view.status)
-                + (f" (waits for {view.waiting_for})" if view.waiting_for else ""),
+                printing.styled(view.status),
+                _waits(view, names),
                 "" if view.progress.percent is None else bar(view.progress.percent),
                 printing.seconds(view.seconds_left),
                 printing.plain(view.worker),
-                "" if view.next is None else f"{view.next.who} by {printing.instant(view.next.at)}",
+                "" if view.next is None else f"{printing.instant(view.next.at)} ({view.next.who})",
             )
             for view in views
         ),

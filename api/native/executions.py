@@ -81,6 +81,7 @@ def new_execution(call: Call, job_id: str, post: ExecutionPost, key: str | None)
         labels=None if post.labels is UNSET else post.labels,
         attributes=post.attributes,
         run_at=post.run_at,
+        waits_for=post.waits_for,
         client_id=call.principal.public_id,
         user=call.principal.name,
         idempotency_key=key,

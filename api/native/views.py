@@ -133,6 +133,7 @@ def active_view(item: Outlook) -> ActiveView:
             total_items=row.total_items,
             processed_items=row.processed_items,
         ),
+        waits_for=row.waits_for if row.waiting_for == "dependency" else (),
         seconds_left=None if item.left_s is None else round(item.left_s, 1),
         next=Next(who=row.due_who, at=row.due_at) if row.due_at and row.due_who else None,
     )

@@ -91,6 +91,8 @@ class ExecutionPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The job's tags when absent."""
     labels: Labels | UnsetType = UNSET
     run_at: datetime | None = None
+    waits_for: Annotated[tuple[UUID, ...], Meta(max_length=1000)] = ()
+    """Executions that must end well before this one may start."""
     attributes: dict[str, Any] = {}
 
 
@@ -209,6 +211,8 @@ class ActiveView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     worker: str = ""
     attempt: int = 1
     progress: Progress = Progress()
+    waits_for: tuple[UUID, ...] = ()
+    """Executions that must end well before it may start, while it waits for them."""
     seconds_left: float | None = None
     """Estimated from the job's own finished executions; absent when there are none."""
     next: Next | None = None

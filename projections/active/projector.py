@@ -1,6 +1,7 @@
 """Writes the active view."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ from projections.encoded import array, bigint, encode, text
 from projections.fold import LIFE_TYPES, Change, fold_executions
 from projections.port import Connection
 
+AGEING: Final = timedelta(minutes=1)
+"""What a point of priority counts for: whoever waited so much longer goes first all the same."""
+
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
 
@@ -20,7 +24,7 @@ class ActiveProjector:
     """Keeps one row an open execution."""
 
     name: Final = "active"
-    version: Final = 1
+    version: Final = 2
     interests: Final = LIFE_TYPES | {"execution.progressed"}
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -55,7 +59,8 @@ def _row(change: Change) -> tuple[Any, ...]:
     due = next_due(state)
     free = state.status in {"pending", "running"} and not state.is_owned
     started = state.started_at is not None
-    queues = policies.when_running == "queue"
+    slots = policies.max_running or (1 if policies.when_running == "queue" else 0)
+    waits_since = max(state.ready_at or state.created_at, state.known_at or state.created_at)
     return (
         state.uuid,
         state.number,
@@ -78,9 +83,12 @@ def _row(change: Change) -> tuple[Any, ...]:
         due.who if due else None,
         free and state.waiting_for == "worker",
         free and state.waiting_for == "time",
-        # One that started has the slot already, also when its worker was lost.
-        text(state.job_id) if queues and not started else "",
-        queues and started,
+        # One that started has its slot already, also when its worker was lost.
+        text(state.job_id) if slots and not started else "",
+        slots,
+        slots > 0 and started,
+        waits_since - policies.priority * AGEING,
+        array([str(uuid) for uuid in state.created.waits_for]),
         state.created_position,
         state.position,
         state.version,

@@ -47,6 +47,8 @@ class ActiveRow(Struct, frozen=True, kw_only=True):
     """When the ledger itself acts, if nobody did before."""
     due_who: str | None
     """Who must act until then: worker, ledger, user or upstream."""
+    waits_for: tuple[UUID, ...]
+    """Executions that must end well before it may start, whether they have or not."""
     created_position: int
 
 
@@ -95,7 +97,8 @@ async def page(
 
 def _active_row(row: Any) -> ActiveRow:
     values = {name: row[name] for name in ActiveRow.__struct_fields__}
-    return ActiveRow(**{**values, "step_types": tuple(values["step_types"])})
+    lists = {name: tuple(values[name]) for name in ("step_types", "waits_for")}
+    return ActiveRow(**{**values, **lists})
 
 
 async def counts(reader: Reader, *, organizations: Sequence[str] | None) -> dict[str, int]:
@@ -115,8 +118,8 @@ async def candidates(
 ) -> list[Candidate]:
     """List what a worker that offers *step_types* may try to claim, best first.
 
-    Order: by priority, highest first, then by number. Of executions that queue for the same job's
-    slot the first one is given, and none while another one has the slot.
+    Order: longest waiting first; a point of priority counts as a minute of waiting. Of executions
+    that queue for their job's slots as many are given as there are slots left.
     """
     offered = [text(step_type) for step_type in step_types]
     async with listing(pool, _NAME, _VERSION) as connection:

@@ -41,13 +41,13 @@ insert into view_active.active
 select gen_random_uuid(), i, 'acme', 'job' || i % 40, 'pending', 'worker', now(), 0,
     case when i % 4 = 0 then 'queue' else 'parallel' end, '',
     case when i % 2 = 0 then array['copy'] else array['copy', 'fly'] end, null, null, null, 1, now(),
-    null, null, null, true, false, case when i % 4 = 0 then 'job' || i % 40 else '' end, false, i, i,
-    1, '\\xc0'
+    null, null, null, true, false, case when i % 4 = 0 then 'job' || i % 40 else '' end,
+    case when i % 4 = 0 then 1 else 0 end, false, now(), '{}', i, i, 1, '\\xc0'
 from generate_series(1, 100000) i;
 insert into view_active.active
 select gen_random_uuid(), i, 'acme', 'job4', 'pending', 'time', now() + interval '1 day', 0, 'queue',
-    '', array['copy'], null, null, null, 1, now(), now(), null, null, false, true, '', i = 100001, i,
-    i, 1, '\\xc0'
+    '', array['copy'], null, null, null, 1, now(), now(), null, null, false, true, '', 1,
+    i = 100001, now(), '{}', i, i, 1, '\\xc0'
 from generate_series(100001, 110000) i;
 analyze view_executions.executions, view_history.history, view_active.active;
 """

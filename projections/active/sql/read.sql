@@ -6,8 +6,15 @@
 select p.position as reflects, a.*
 from projections.projection p
 left join lateral (
-    select a.uuid, a.number, a.organization, a.job_id, a.status, a.waiting_for, a.ready_at,
-        a.priority, a.when_running, a.worker, a.step_types, a.percent, a.total_items,
+    select a.uuid, a.number, a.organization, a.job_id, a.status,
+        case
+            when a.waiting_for = 'worker' and a.queue_job <> '' and a.slots <= (
+                select count(*) from view_active.active h
+                where h.holds_slot and h.organization = a.organization and h.job_id = a.queue_job
+            ) then 'capacity'
+            else a.waiting_for
+        end as waiting_for,
+        a.waits_for, a.ready_at, a.priority, a.when_running, a.worker, a.step_types, a.percent, a.total_items,
         a.processed_items, a.attempt, a.created_at, a.started_at, a.due_at, a.due_who,
         a.created_position
     from view_active.active a
@@ -29,24 +36,26 @@ group by status;
 -- name: candidates
 -- $1 organizations or null for all, $2 step types offered, $3 now, $4 limit.
 --
+-- Longest waiting first, where a point of priority counts as a minute of waiting: nothing starves.
+--
 -- kinds: what the claimable rows need, without repetition, one index probe a kind (PostgreSQL has no
 --   loose index scan of its own). Those that wait count once, however many they are.
--- fitting: the kinds this worker can do. A kind that queues for its job's slot is left out while an
---   execution has it, and gives one row otherwise, since only one can start.
+-- fitting: the kinds this worker can do, and how many executions have a slot of the kind's job. Of
+--   such a kind as many rows are given as there are slots left, since more can't start.
 -- timed: rows whose time has come and which the ledger has not released yet; few.
 with recursive kinds as (
     (
-        select a.organization, a.queue_job, a.step_types
+        select a.organization, a.queue_job, a.step_types, a.slots
         from view_active.active a
         where a.claimable
         order by a.organization, a.queue_job, a.step_types
         limit 1
     )
     union all
-    select n.organization, n.queue_job, n.step_types
+    select n.organization, n.queue_job, n.step_types, n.slots
     from kinds k
     cross join lateral (
-        select a.organization, a.queue_job, a.step_types
+        select a.organization, a.queue_job, a.step_types, a.slots
         from view_active.active a
         where a.claimable
             and (a.organization, a.queue_job, a.step_types)
@@ -56,53 +65,48 @@ with recursive kinds as (
     ) n
 ),
 fitting as (
-    select k.organization, k.queue_job, k.step_types
+    select k.organization, k.queue_job, k.step_types, greatest(k.slots - h.held, 0) as free
     from kinds k
+    cross join lateral (
+        select count(*) as held
+        from view_active.active h
+        where k.queue_job <> '' and h.holds_slot
+            and h.organization = k.organization and h.job_id = k.queue_job
+    ) h
     where ($1::text[] is null or k.organization = any($1))
         and k.step_types <@ $2::text[]
-        and not (
-            k.queue_job <> ''
-            and exists (
-                select from view_active.active h
-                where h.holds_slot and h.organization = k.organization and h.job_id = k.queue_job
-            )
-        )
 ),
 found as (
-    select c.*
+    select c.uuid, c.number, c.organization, c.job_id, c.priority, c.version, c.rank_at
     from fitting f
     cross join lateral (
-        select a.uuid, a.number, a.organization, a.job_id, a.priority, a.version, a.created_position
+        select a.uuid, a.number, a.organization, a.job_id, a.priority, a.version, a.rank_at
         from view_active.active a
         where a.claimable
             and a.organization = f.organization
             and a.queue_job = f.queue_job
             and a.step_types = f.step_types
-        order by a.priority desc, a.number
-        limit case when f.queue_job = '' then $4::bigint else 1 end
+        order by a.rank_at, a.number
+        limit case when f.queue_job = '' then $4::bigint else f.free end
     ) c
     union all
-    select c.*
+    select c.uuid, c.number, c.organization, c.job_id, c.priority, c.version, c.rank_at
     from (
-        select a.uuid, a.number, a.organization, a.job_id, a.priority, a.version, a.created_position
+        select a.uuid, a.number, a.organization, a.job_id, a.priority, a.version, a.rank_at
         from view_active.active a
         where a.timed
             and a.ready_at <= $3
             and ($1::text[] is null or a.organization = any($1))
             and a.step_types <@ $2::text[]
-            and not (
-                a.queue_job <> ''
-                and exists (
-                    select from view_active.active h
-                    where h.holds_slot and h.organization = a.organization
-                        and h.job_id = a.queue_job
-                )
-            )
+            and (a.queue_job = '' or a.slots > (
+                select count(*) from view_active.active h
+                where h.holds_slot and h.organization = a.organization and h.job_id = a.queue_job
+            ))
         order by a.ready_at
         limit $4
     ) c
 )
 select f.uuid, f.number, f.organization, f.job_id, f.priority, f.version
 from found f
-order by f.priority desc, f.number
+order by f.rank_at, f.number
 limit $4;
