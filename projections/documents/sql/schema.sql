@@ -45,9 +45,12 @@ create index documents_not_ok on documents (created_at, oid)
 create index documents_by_storage on documents (storage_id, created_position)
     where storage_id <> '';
 create index documents_by_user on documents ("user", created_position);
-create index documents_by_tag on documents using gin (tags);
-create index documents_by_input on documents using gin (input_key jsonb_path_ops);
-create index documents_by_output on documents using gin (output_key jsonb_path_ops);
+-- What waits to be put into these is looked through by every search: let little wait.
+create index documents_by_tag on documents using gin (tags) with (gin_pending_list_limit = 64);
+create index documents_by_input on documents using gin (input_key jsonb_path_ops)
+    with (gin_pending_list_limit = 64);
+create index documents_by_output on documents using gin (output_key jsonb_path_ops)
+    with (gin_pending_list_limit = 64);
 
 create table counts (
     organization text collate "C" not null,
