@@ -1,8 +1,9 @@
 """What a poller costs others: callers that create executions, alone and beside a poller.
 
 The poller reads one execution through OCAPI 100 times a second, as fast as a client does that never
-pauses. Rounds alternate, so that a machine whose speed
-drifts favours neither; the ratio that counts is the median of the callers' rates.
+pauses. Rounds alternate, so that a machine whose speed drifts favours neither; the ratio that counts
+is the mean of the rounds'. The processor time that the poller costs is told too: it hardly depends
+on what else the machine does.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 
 import uvloop
 from load import drive, percentile, post
-from run import call, server
+from run import call, cpu_s, server, until_caught_up
 
 JOB = {"steps": [{"step_id": "one", "step_type_id": "sleep", "with": {"seconds": 60}}]}
 BODY = b'{"parameters":[{"name":"file","value":"customers.csv"}]}'
@@ -70,23 +71,36 @@ async def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--connections", type=int, default=16)
     options.add_argument("--seconds", type=float, default=3)
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=6)
     options.add_argument("--rate", type=float, default=100, help="Reads a second.")
     told = options.parse_args()
-    with server() as (port, key, _):
+    with server() as (port, key, pid):
         call(
             port, key, "PUT", "/v1/jobs/bench", {"steps": [{"step_id": "one", "step_type_id": "x"}]}
         )
         number = polled(port, key)
         create = post("/v1/jobs/bench/executions", key, BODY)
         await drive(port, told.connections, 2, lambda: create)
+        before = cpu_s(pid)
+        poller = Poller(port, key, number, told.rate)
+        poller.start()
+        await asyncio.sleep(told.seconds)
+        rate = await asyncio.to_thread(poller.stop)
+        share = (cpu_s(pid) - before) / poller.seconds
+        print(f"poller alone: {rate:.0f} reads/s take {share:.0%} of one core of the server")
         ratios = []
         for turn in range(1, told.rounds + 1):
-            alone, quiet = await drive(port, told.connections, told.seconds, lambda: create)
-            poller = Poller(port, key, number, told.rate)
-            poller.start()
-            beside, busy = await drive(port, told.connections, told.seconds, lambda: create)
-            rate = await asyncio.to_thread(poller.stop)
+            measured = {}
+            # Every other round begins with the poller: a rate that drifts favours neither.
+            for polls in (False, True) if turn % 2 else (True, False):
+                poller = Poller(port, key, number, told.rate)
+                if polls:
+                    poller.start()
+                measured[polls] = await drive(port, told.connections, told.seconds, lambda: create)
+                if polls:
+                    rate = await asyncio.to_thread(poller.stop)
+                until_caught_up(port, key)
+            (alone, quiet), (beside, busy) = measured[False], measured[True]
             ratios.append(beside / alone)
             print(
                 f"round {turn}: alone {alone:,.0f}/s (p50 {percentile(quiet, 50):.1f} ms, "
@@ -94,7 +108,7 @@ async def main() -> None:
                 f"(p50 {percentile(busy, 50):.1f} ms, p99 {percentile(busy, 99):.1f} ms), "
                 f"ratio {beside / alone:.2f}"
             )
-        print(f"ratio beside/alone: {statistics.median(ratios):.2f} (must be at least 0.8)")
+        print(f"ratio beside/alone: {statistics.geometric_mean(ratios):.2f} (must be at least 0.8)")
 
 
 if __name__ == "__main__":
