@@ -380,9 +380,10 @@ async def _named(call: Call, name: parse.FileName) -> JobState | None:
         case parse.ByPath(paths):
             await call.node.covered("jobs", call.minimum_position)
             found = await jobs.by_path(pool, paths, organizations=call.readable)
-            if found.job is None:
-                # A job without a path is found by its own name.
-                found = await jobs.by_job_id(pool, paths[-1], organizations=call.readable)
+            # A job without a path is found by its own name, which holds no slash.
+            for name_of_job in paths if found.job is None else ():
+                if "/" not in name_of_job and found.job is None:
+                    found = await jobs.by_job_id(pool, name_of_job, organizations=call.readable)
         case _:
             assert_never(name)
     return found.job.state if found.job is not None else None

@@ -108,6 +108,13 @@ class TestStatus:
             got = await ask(server, "GET", f"/api/job-execution/{way}/status")
             assert got.expect(200).json["job-status"] == "_NONE", way
 
+    async def test_by_its_own_name(self, server: Server) -> None:
+        """A job that has no path is found by its id, blanks as `+` too."""
+        await server.define("Job%20One")
+        for name in ("Job+One", "Job%20One"):
+            got = await ask(server, "GET", f"/api/job-execution/{name}/status")
+            assert got.expect(200).json["job-status"] == "_NONE"
+
     async def test_unknown(self, server: Server) -> None:
         """The documented failure."""
         for name in ("99", "no/such/file", "01980000-0000-7000-8000-000000000001"):
