@@ -78,8 +78,11 @@ class Scheduler:
             Unavailable: the store did not answer; what is left is still due.
         """
         tries = 0
-        for _ in range(MAX_ROUNDS):
-            loaded = await self._jobs.streams.refresh(stream)
+        for again in range(MAX_ROUNDS):
+            # What this process did to the job in the round before is known already.
+            streams = self._jobs.streams
+            known = again and not tries
+            loaded = await (streams.load(stream) if known else streams.refresh(stream))
             state = loaded.state
             dues = () if state is None else due_until(state, self._clock(), AT_ONCE)
             if state is None or state.schedule is None or not dues:
@@ -115,7 +118,12 @@ class Scheduler:
             await self._skip(loaded, state, missed, f"missed by more than {window_s:g} s")
             return
         due = dues[0]
-        fired = await self._fire(loaded, state, schedule, due, fresh=fresh)
+        last = await self._last(state)
+        if last is not None and last.is_open and schedule.overlap == "skip":
+            reason = f"overlap: execution {last.number} of the schedule is {last.status}"
+            await self._skip(loaded, state, dues, reason)
+            return
+        fired = await self._fire(state, schedule, due, last, loaded=loaded, fresh=fresh)
         if isinstance(fired, str):
             await self._skip(loaded, state, (due,), fired)
             return
@@ -131,25 +139,22 @@ class Scheduler:
 
     async def _fire(
         self,
-        loaded: Loaded[JobState],
         state: JobState,
         schedule: Schedule,
         due: datetime,
+        last: ExecutionState | None,
         *,
+        loaded: Loaded[JobState],
         fresh: bool,
     ) -> _Fired | str:
         """Make the append that fires a due time ready; or say why it is skipped."""
         context = Context(organization=state.organization, actor=ACTOR)
         writes: list[Append] = []
-        last = await self._last(state)
-        if last is not None and last.is_open:
-            if schedule.overlap == "skip":
-                return f"overlap: execution {last.number} of the schedule is {last.status}"
-            if schedule.overlap == "cancel_old":
-                canceling = self._cancel(context, last)
-                if isinstance(canceling, str):
-                    return canceling
-                writes.extend(canceling)
+        if last is not None and last.is_open and schedule.overlap == "cancel_old":
+            canceling = self._cancel(context, last)
+            if isinstance(canceling, str):
+                return canceling
+            writes.extend(canceling)
         failed = last is not None and last.status == "finished" and last.outcome == "error"
         wanted = NewExecution(
             job_id=state.job_id,
@@ -175,7 +180,11 @@ class Scheduler:
     async def _last(self, state: JobState) -> ExecutionState | None:
         if state.scheduled is None:
             return None
-        return (await self._executions.streams.refresh(execution_stream(state.scheduled))).state
+        streams, stream = self._executions.streams, execution_stream(state.scheduled)
+        known = (await streams.load(stream)).state
+        if known is not None and not known.is_open:
+            return known
+        return (await streams.refresh(stream)).state
 
     def _cancel(self, context: Context, old: ExecutionState) -> list[Append] | str:
         command = x.Cancel(reason="the schedule's next run is due")
