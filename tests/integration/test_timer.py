@@ -166,21 +166,21 @@ class TestDeadlines:
         timed = await ledger.create(run_at=later(600))
         ledger.timer.start()
         ledger.ahead = timedelta(seconds=1800)
-        await ledger.hurry()
 
+        # Hurried at each look: a pass that was under way may put back what it found before.
         async def released() -> bool:
+            await ledger.hurry()
             return (await ledger.now(timed)).waiting_for == "worker"
 
         await eventually(released)
         ledger.ahead = timedelta(seconds=3700)
-        await ledger.hurry()
 
         async def closed() -> bool:
+            await ledger.hurry()
             return (await ledger.now(waits)).cause == "timed_out"
 
         await eventually(closed)
         ledger.ahead = timedelta(seconds=20_000)
-        await ledger.hurry()
 
         async def deleted() -> bool:
             await ledger.hurry()
