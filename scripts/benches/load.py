@@ -45,7 +45,7 @@ class Client(asyncio.Protocol):
         else:
             self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         """End."""
         if not self.done.done():
             self.done.set_result(None)
