@@ -9,6 +9,7 @@ from projections.history.projector import HistoryProjector
 from projections.jobs.projector import JobsProjector
 from projections.keys.projector import KeysProjector
 from projections.port import Projector
+from projections.tree.projector import TreeProjector
 
 PROJECTORS: Final[tuple[Projector, ...]] = (
     ExecutionsProjector(),
@@ -17,6 +18,7 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
     HistoryProjector(),
     KeysProjector(),
     DocumentsProjector(),
+    TreeProjector(),
 )
 
 

@@ -34,6 +34,7 @@ _END: Final = re.compile(rb'"data_digest":"[0-9a-f]{64}"')
 _END_BYTES: Final = len('"data_digest":""') + 2 * DIGEST_BYTES
 _HEX: Final = re.compile(rb'"((?:[0-9a-f]{2})*)"')
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_UTC_OFFSET: Final = "+00:00"
 _NEWLINE: Final = b"\n"
 
 
@@ -81,7 +82,7 @@ def instant_text(instant: datetime) -> str:
     """
     if instant.tzinfo is not UTC:
         instant = instant.astimezone(UTC)
-    return f"{instant.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return f"{instant.isoformat(timespec='microseconds').removesuffix(_UTC_OFFSET)}Z"
 
 
 def encode_entry(event: Recorded[Any]) -> bytes:

@@ -1,0 +1,69 @@
+"""Writes the tree view."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ledger.errors import Unavailable
+from ledger.events.entry import encode_entry
+from ledger.merkle.tree import HASH_BYTES, Edge, edge_widths, grow, leaf_hash, root_of
+from ledger.store.port import AnyRecorded
+from ledger.store.queries import load
+from projections.port import Connection
+
+_SQL_FOLDER: Final = Path(__file__).parent / "sql"
+_WRITE: Final = load(_SQL_FOLDER / "write.sql")
+
+
+class TreeStalled(Unavailable):
+    """The tree cannot go on from where it is.
+
+    It is no fault of the event that came, so that event is not set aside.
+    """
+
+
+class TreeProjector:
+    """Adds a leaf an event."""
+
+    name: Final = "tree"
+    version: Final = 1
+    interests: Final[frozenset[str] | None] = None
+    schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
+
+    async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
+        """See `projections.port.Projector`.
+
+        Raises:
+            TreeStalled: an event before the batch's is not in the tree, or tiles were damaged;
+                replay what was set aside, or rebuild the view.
+        """
+        edge = _edge(await connection.fetch(_WRITE["edge"]))
+        fresh = [event for event in batch if event.position > edge.size]
+        if not fresh:
+            return
+        for expected, event in enumerate(fresh, start=edge.size + 1):
+            if event.position != expected:
+                raise TreeStalled(f"the tree is missing the event at position {expected}")
+        grown = grow(edge, [leaf_hash(encode_entry(event)) for event in fresh])
+        await connection.execute(
+            _WRITE["put"],
+            [tile.level for tile in grown.tiles],
+            [tile.index for tile in grown.tiles],
+            [tile.hashes for tile in grown.tiles],
+        )
+        await connection.execute(_WRITE["head"], grown.edge.size, root_of(grown.edge))
+
+
+def _edge(rows: Sequence[Any]) -> Edge:
+    """Put the right edge together; at levels without a row all tiles are full.
+
+    Raises:
+        TreeStalled: a tile is not as wide as the size says.
+    """
+    size: int = rows[0]["size"]
+    found = {row["level"]: row["hashes"] for row in rows if row["level"] is not None}
+    widths = edge_widths(size)
+    tiles = tuple(found.get(level, b"") for level in range(len(widths)))
+    if tuple(len(hashes) for hashes in tiles) != tuple(width * HASH_BYTES for width in widths):
+        raise TreeStalled(f"the tiles of the tree do not add up to its size, {size}")
+    return Edge(size, tiles)

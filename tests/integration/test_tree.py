@@ -1,0 +1,157 @@
+"""The tree view: a leaf an event, proofs at every size, no holes, and the same tree from any row."""
+
+import asyncpg
+import pytest
+
+from ledger.events.entry import decode_entry, encode_entry
+from ledger.merkle.proof import verify_consistency, verify_inclusion
+from ledger.merkle.tree import EMPTY_ROOT, HASH_BYTES, leaf_hash
+from ledger.store.postgres import PostgresStore
+from projections.port import Connection
+from projections.quarantine import replay_quarantined
+from projections.tree import query as tree
+from projections.tree.projector import TreeProjector, TreeStalled
+from projections.verify import verify
+from tests.unit.merkle import naive
+from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
+from tests.unit.projections.lives import World, recorded
+
+
+async def _entries(store: PostgresStore) -> list[bytes]:
+    return [encode_entry(event) for event in await store.read_log(after=0, limit=100_000)]
+
+
+async def test_every_event_is_a_leaf(database_url: str) -> None:
+    """Heads, tiles and proofs are those of the entries, however the batches were cut."""
+    world = World(101)
+    async with ledger(database_url) as store:
+        run = await runner(store, TreeProjector(), batch_events=37)
+        assert await tree.head(store.pool) == tree.Head(size=0, root=EMPTY_ROOT)
+        head = await write(store, world.lives(60))
+        assert head > 513
+        await catch_up(run, head)
+        entries = await _entries(store)
+        assert [decode_entry(entry).position for entry in entries] == list(range(1, head + 1))
+        assert await tree.head(store.pool) == tree.Head(size=head, root=naive.root(entries))
+        for size in (0, 1, 255, 256, 257, 512, head):
+            at = await tree.head_at(store.pool, size)
+            assert at == tree.Head(size=size, root=naive.root(entries[:size]))
+        for position, size in ((1, 1), (1, head), (256, 257), (257, head), (head, head)):
+            found = await tree.inclusion(store.pool, position, size)
+            assert found is not None
+            assert found.root == naive.root(entries[:size])
+            assert list(found.proof) == naive.path(position - 1, entries[:size])
+            leaf = leaf_hash(entries[position - 1])
+            assert verify_inclusion(leaf, position - 1, size, found.proof, found.root)
+        for old, new in ((0, 0), (0, head), (1, 300), (256, 512), (300, head), (head, head)):
+            same = await tree.consistency(store.pool, old, new)
+            assert same is not None
+            assert (same.old.root, same.new.root) == (
+                naive.root(entries[:old]),
+                naive.root(entries[:new]),
+            )
+            assert verify_consistency(old, new, same.old.root, same.new.root, same.proof)
+
+
+async def test_tiles_are_rows_of_hashes(database_url: str) -> None:
+    """A tile is there as wide as asked for, or not at all."""
+    world = World(102)
+    async with ledger(database_url) as store:
+        head = await write(store, world.lives(40))
+        await catch_up(await runner(store, TreeProjector()), head)
+        entries = await _entries(store)
+        first = b"".join(leaf_hash(entry) for entry in entries[:256])
+        assert await tree.tile(store.pool, 0, 0) == first
+        assert await tree.tile(store.pool, 0, 0, 3) == first[: 3 * HASH_BYTES]
+        assert await tree.tile(store.pool, 1, 0, 1) == naive.root(entries[:256])
+        last, width = divmod(head, 256)
+        edge = await tree.tile(store.pool, 0, last, width)
+        assert edge == b"".join(leaf_hash(entry) for entry in entries[last * 256 :])
+        for level, index, wide in (
+            (0, last, width + 1),
+            (0, last + 1, 1),
+            (1, 0, 256),
+            (2, 0, 1),
+            (9, 0, 1),
+            (0, -1, 1),
+            (0, 0, 0),
+            (0, 0, 257),
+        ):
+            assert await tree.tile(store.pool, level, index, wide) is None
+
+
+async def test_what_the_tree_has_not_reached_is_not_proved(database_url: str) -> None:
+    """Sizes beyond the head have no answer, and positions beyond the size no meaning."""
+    world = World(103)
+    async with ledger(database_url) as store:
+        head = await write(store, world.lives(3))
+        await catch_up(await runner(store, TreeProjector()), head)
+        for size in (head + 1, 2**62):
+            assert await tree.head_at(store.pool, size) is None
+            assert await tree.inclusion(store.pool, 1, size) is None
+            assert await tree.consistency(store.pool, 1, size) is None
+        for position, size in ((0, 1), (2, 1)):
+            with pytest.raises(ValueError, match="not within"):
+                await tree.inclusion(store.pool, position, size)
+        with pytest.raises(ValueError, match="not within"):
+            await tree.consistency(store.pool, 2, 1)
+
+
+async def test_a_changed_event_makes_another_tree(database_url: str) -> None:
+    """A log that was rewritten behind the ledger's back does not fold into the tree that was shown."""
+    world = World(104)
+    async with ledger(database_url) as store:
+        head = await write(store, world.lives(20))
+        await catch_up(await runner(store, TreeProjector()), head)
+        assert (await verify(store.pool, store.tail, TreeProjector())).is_sound
+        async with store.pool.acquire() as connection, connection.transaction():
+            await connection.execute("set local session_replication_role = replica")
+            await connection.execute(
+                "update ledger.events set actor = 'mallory' where position = 5"
+            )
+        async with ledger(database_url) as fresh:
+            report = await verify(fresh.pool, fresh.tail, TreeProjector())
+        assert {difference.table for difference in report.differences} == {"head", "tile"}
+
+
+async def test_an_event_that_was_set_aside_stops_the_tree(database_url: str) -> None:
+    """The tree waits for the event instead of leaving it out, and goes on once it is replayed."""
+    world = World(105)
+    async with ledger(database_url) as store:
+        head = await write(store, world.lives(10))
+        (event,) = await store.read_log(after=20, limit=1)
+        run = await runner(store, TreeProjector())
+        await run.step(until=20)
+        # As the runner does with an event whose application ended the process again and again.
+        await store.pool.execute(
+            "insert into projections.quarantine values ('tree', 'live', $1, 21, 3, true)",
+            event.stream,
+        )
+        await run.load()
+        await run.step(until=21)
+        with pytest.raises(TreeStalled, match="21"):
+            await run.step()
+        assert (await tree.head(store.pool)).size == 20
+        replayed = await replay_quarantined(
+            store.pool, store.read_stream, TreeProjector(), event.stream
+        )
+        assert (replayed.events, replayed.error) == (1, None)
+        await run.load()
+        await catch_up(run, head)
+        assert await tree.head(store.pool) == tree.Head(
+            size=head, root=naive.root(await _entries(store))
+        )
+
+
+async def test_damaged_tiles_stop_the_tree(database_url: str) -> None:
+    """A tree whose right edge does not fit its size is not built upon."""
+    log = recorded(World(106).lives(20))
+    async with ledger(database_url):
+        connection: Connection = await asyncpg.connect(database_url)
+        try:
+            await fold_into(connection, "tree", TreeProjector(), log[:40])
+            await connection.execute("update tile set hashes = substr(hashes, 33) where level = 0")
+            with pytest.raises(TreeStalled, match="40"):
+                await TreeProjector().apply(connection, log[40:50])
+        finally:
+            await connection.close()
