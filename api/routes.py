@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from api.auth.principal import ADMINS, AUDITORS, OPERATORS, READERS, REPORTERS, WORKERS
-from api.native import admin, bulk, events, executions, health, jobs, reports, work
+from api.native import admin, bulk, events, executions, health, jobs, reports, tree, work
 from api.native import wire as w
 from api.openapi import docs, openapi
 from api.route import OpenRoute, Query, Route
@@ -395,7 +395,49 @@ def _audit() -> tuple[Route, ...]:
     )
 
 
-ROUTES: Final[tuple[Route, ...]] = (*_jobs(), *_executions(), *_work(), *_audit())
+def _tree() -> tuple[Route, ...]:
+    common: dict[str, Any] = {
+        "method": "GET",
+        "roles": READERS | AUDITORS,
+        "tag": "tree",
+        "headers": _MIN,
+    }
+    size = Query(name="size", description="As it was at this size.", type="integer")
+    return (
+        Route(
+            path="/v1/tree",
+            handler=tree.read,
+            summary="Show the Merkle tree's size and root",
+            answer=tree.TreeView,
+            query=(size,),
+            **common,
+        ),
+        Route(
+            path="/v1/tree/inclusion",
+            handler=tree.inclusion,
+            summary="Prove that an event is in the tree",
+            answer=tree.InclusionView,
+            query=(
+                Query(name="position", description="The event's.", type="integer"),
+                size,
+            ),
+            **common,
+        ),
+        Route(
+            path="/v1/tree/consistency",
+            handler=tree.consistency,
+            summary="Prove that a tree is the beginning of a later one",
+            answer=tree.ConsistencyView,
+            query=(
+                Query(name="from", description="Size of the earlier tree.", type="integer"),
+                Query(name="to", description="Size of the later tree.", type="integer"),
+            ),
+            **common,
+        ),
+    )
+
+
+ROUTES: Final[tuple[Route, ...]] = (*_jobs(), *_executions(), *_work(), *_audit(), *_tree())
 
 OPEN_ROUTES: Final[tuple[OpenRoute, ...]] = (
     OpenRoute(path="/healthz", handler=health.healthz, summary="Whether the process is alive"),
