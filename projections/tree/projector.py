@@ -61,7 +61,7 @@ def _edge(rows: Sequence[Any]) -> Edge:
         TreeStalled: a tile is not as wide as the size says.
     """
     size: int = rows[0]["size"]
-    found = {row["level"]: row["hashes"] for row in rows if row["level"] is not None}
+    found = {row["level"]: row["hashes"] for row in rows if row["hashes"] is not None}
     widths = edge_widths(size)
     tiles = tuple(found.get(level, b"") for level in range(len(widths)))
     if tuple(len(hashes) for hashes in tiles) != tuple(width * HASH_BYTES for width in widths):

@@ -1,12 +1,17 @@
 """The tree view: a leaf an event, proofs at every size, no holes, and the same tree from any row."""
 
+from pathlib import Path
+from typing import Final
+
 import asyncpg
 import pytest
 
+import projections
 from ledger.events.entry import decode_entry, encode_entry
 from ledger.merkle.proof import verify_consistency, verify_inclusion
 from ledger.merkle.tree import EMPTY_ROOT, HASH_BYTES, leaf_hash
 from ledger.store.postgres import PostgresStore
+from ledger.store.queries import load
 from projections.port import Connection
 from projections.quarantine import replay_quarantined
 from projections.tree import query as tree
@@ -15,6 +20,8 @@ from projections.verify import verify
 from tests.unit.merkle import naive
 from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
 from tests.unit.projections.lives import World, recorded
+
+TREE: Final = Path(projections.__file__).parent / "tree" / "sql"
 
 
 async def _entries(store: PostgresStore) -> list[bytes]:
@@ -141,6 +148,29 @@ async def test_an_event_that_was_set_aside_stops_the_tree(database_url: str) -> 
         assert await tree.head(store.pool) == tree.Head(
             size=head, root=naive.root(await _entries(store))
         )
+
+
+async def test_no_statement_scans_the_tiles(database_url: str) -> None:
+    """With many tiles, growing and proving still look only at the few that they need."""
+    log = recorded(World(107).lives(10))
+    async with ledger(database_url) as store:
+        await runner(store, TreeProjector())
+        async with store.pool.acquire() as connection:
+            await connection.execute("set search_path = view_tree, pg_catalog")
+            await TreeProjector().apply(connection, log)
+            await connection.execute(
+                "insert into tile select 0, i, 'x' from generate_series(1000, 60000) i"
+            )
+            for statement, *parameters in (
+                (load(TREE / "write.sql")["edge"],),
+                (load(TREE / "read.sql")["tiles"], [0, 0, 1], [0, 2000, 0]),
+            ):
+                explained = await connection.fetch(f"explain {statement}", *parameters)
+                plan = "\n".join(row[0] for row in explained)
+                assert "on tile t" in plan
+                assert "Seq Scan on tile" not in plan
+                assert "Hash Join" not in plan
+            await connection.execute("reset search_path")
 
 
 async def test_damaged_tiles_stop_the_tree(database_url: str) -> None:

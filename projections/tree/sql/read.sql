@@ -4,11 +4,10 @@
 select size, root from view_tree.head;
 
 -- name: tiles
--- $1 levels, $2 indexes (parallel). The head's size with each tile; one row without if none is there.
-select h.size, t.level, t.index, t.hashes
+-- $1 levels, $2 indexes (parallel). The head's size with each tile, null where there is none.
+-- A subquery a tile, because a join may be planned as a scan of all tiles.
+select h.size, w.level, w.index, (
+    select t.hashes from view_tree.tile t where t.level = w.level and t.index = w.index
+) as hashes
 from view_tree.head h
-left join (
-    select t.level, t.index, t.hashes
-    from unnest($1::smallint[], $2::bigint[]) as w (level, index)
-    join view_tree.tile t on t.level = w.level and t.index = w.index
-) t on true;
+left join unnest($1::smallint[], $2::bigint[]) as w (level, index) on true;

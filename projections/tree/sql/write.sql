@@ -1,17 +1,14 @@
 -- What projector.py does, in the generation's own schema (unqualified names).
 
 -- name: edge
--- The size, and the tiles at the right edge that are not full, by level. Level by level, because a
--- join on an index that depends on the level would scan all tiles. Beyond level 6 the shift ends.
-select h.size, t.level, t.hashes
+-- The size, and level by level the tile at the right edge, null where all are full. A subquery a
+-- level, because a join may be planned as a scan of all tiles. Beyond level 6 the shift ends.
+select h.size, l.level, (
+    select t.hashes from tile t
+    where t.level = l.level::smallint and t.index = h.size >> (8 * (l.level + 1))
+) as hashes
 from head h
-left join (
-    select t.level, t.hashes
-    from head h
-    cross join generate_series(0, 6) as l (level)
-    join tile t on t.level = l.level::smallint and t.index = h.size >> (8 * (l.level + 1))
-) t on true
-order by t.level;
+cross join generate_series(0, 6) as l (level);
 
 -- name: put
 -- Parallel arrays: level, index, hashes.
