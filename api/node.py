@@ -14,6 +14,7 @@ from api.auth.tokens import Tokens
 from api.beside import Beside
 from api.settings import Settings
 from api.step_types import StepTypes
+from api.streaming.reading import LogReader
 from ledger.clock import Clock, system_clock
 from ledger.handle.executions import Executions
 from ledger.handle.jobs import Jobs
@@ -50,6 +51,7 @@ class Node:
         self.step_types = StepTypes(store.pool)
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
         self.waits = Waits(store.pool, self.projections.advances)
+        self.reader = LogReader(store.pool, store.tail, self.covered)
         scheduler = Scheduler(store, self.jobs, self.executions, clock)
         self.timer = Timer(store, self.executions, clock, scheduler)
         self.reactor = Reactor(store, self.jobs, self.executions, clock)

@@ -241,7 +241,7 @@ class HistoryView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EventView(Struct, frozen=True, kw_only=True):
-    """An event with its envelope; `data` as it was recorded."""
+    """An event with its envelope, as its line in the stream says it; `data` as it was recorded."""
 
     position: int
     stream: str
@@ -258,6 +258,8 @@ class EventView(Struct, frozen=True, kw_only=True):
     number: int | None
     data_digest: str
     """Hex SHA-256 over salt and data."""
+    salt: str | None = None
+    """Hex; null, with the data, once erased."""
     data: Any
 
 

@@ -1,0 +1,57 @@
+-- Reading the log as lines, filtered. The first sixteen columns are a line's keys in their order;
+-- `bytes_so_far` is the size of the data up to and with the row.
+
+-- name: log
+-- $1 after (exclusive), $2 scanned through (inclusive), $3 limit, $4 bytes of data after which no
+-- further row is given, $5 organizations or null for all, $6 types or null, $7 whether key events
+-- are shown, $8 job id or null.
+-- By position. A job's events are its own and those of its executions.
+select position, stream, version, event_id, type, schema_version, organization, actor, occurred_at,
+    recorded_at, correlation_id, causation_id, number, data_digest, salt, data, bytes_so_far
+from (
+    select e.*, sum(coalesce(octet_length(e.data), 0)) over (
+        order by e.position rows unbounded preceding) as bytes_so_far
+    from ledger.events e
+    where e.position > $1 and e.position <= $2
+        and ($5::text[] is null or e.organization = any($5))
+        and ($6::text[] is null or e.type = any($6))
+        and ($7 or e.type not like 'key.%')
+        and ($8::text is null
+            or e.stream = 'job/' || e.organization || '/' || $8
+            or (e.stream like 'execution/%' and exists (
+                select from view_history.history h
+                where h.uuid = substring(e.stream from 11)::uuid and h.job_id = $8)))
+    order by e.position
+    limit $3
+) page
+where bytes_so_far - coalesce(octet_length(data), 0) < $4
+order by position;
+
+-- name: stream
+-- $1 after (exclusive), $2 scanned through (inclusive), $3 limit, $4 bytes of data after which no
+-- further row is given, $5 organizations or null for all, $6 types or null, $7 whether key events
+-- are shown, $8 job id or null, $9 stream. By position, which is by version. The bounds let the
+-- planner skip partitions that are older or newer than the stream.
+select position, stream, version, event_id, type, schema_version, organization, actor, occurred_at,
+    recorded_at, correlation_id, causation_id, number, data_digest, salt, data, bytes_so_far
+from (
+    select e.*, sum(coalesce(octet_length(e.data), 0)) over (
+        order by e.version rows unbounded preceding) as bytes_so_far
+    from ledger.events e
+    where e.stream = $9
+        and e.position > $1 and e.position <= $2
+        and e.position >= (select s.first_position from ledger.streams s where s.stream = $9)
+        and e.position <= (select s.last_position from ledger.streams s where s.stream = $9)
+        and ($5::text[] is null or e.organization = any($5))
+        and ($6::text[] is null or e.type = any($6))
+        and ($7 or e.type not like 'key.%')
+        and ($8::text is null
+            or e.stream = 'job/' || e.organization || '/' || $8
+            or (e.stream like 'execution/%' and exists (
+                select from view_history.history h
+                where h.uuid = substring(e.stream from 11)::uuid and h.job_id = $8)))
+    order by e.version
+    limit $3
+) page
+where bytes_so_far - coalesce(octet_length(data), 0) < $4
+order by version;

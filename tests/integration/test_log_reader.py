@@ -1,0 +1,132 @@
+"""The filtered reader over a real log: the right lines, and a cursor that always moves on."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.streaming.lines import StreamLine
+from api.streaming.reading import EventFilter, LogReader
+from ledger.events import executions as x
+from ledger.events.entry import encode_entry, join_line
+from ledger.store.port import Append, Context
+from ledger.store.postgres import PostgresStore
+from projections.registry import PROJECTORS
+from tests.contract.log import CONTEXT, STEP, one, progressed, write
+
+ALL = EventFilter(organizations=None, with_keys=True)
+HISTORY = next(projector for projector in PROJECTORS if projector.name == "history")
+OTHER = Context(organization="other", actor="test")
+
+
+async def no_view(_name: str, _position: int) -> None:
+    """Stand for views that are not asked for."""
+    raise AssertionError("no view is needed")
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[PostgresStore]:
+    """Open the store of a database with the view that tells which job an execution is of."""
+    opened = await PostgresStore.open(database_url)
+    await opened.pool.execute(
+        "create schema view_history; set search_path = view_history;" + HISTORY.schema_sql
+    )
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def reader(store: PostgresStore) -> LogReader:
+    """Read the store."""
+    return LogReader(store.pool, store.tail, no_view)
+
+
+async def expected(store: PostgresStore) -> list[bytes]:
+    """Make every line of the log by way of decoded events."""
+    events = await store.read_log(after=0, limit=10_000)
+    rows = await store.pool.fetch("select salt, data from ledger.events order by position")
+    return [
+        join_line(encode_entry(event), row["salt"], row["data"])
+        for event, row in zip(events, rows, strict=True)
+    ]
+
+
+def told(lines: Sequence[StreamLine]) -> list[bytes]:
+    """Take the bytes of lines."""
+    return [line.line for line in lines]
+
+
+async def all_lines(reader: LogReader, wanted: EventFilter, **limits: Any) -> list[StreamLine]:
+    """Read page after page to the head; the cursor must move with each."""
+    after = 0
+    lines: list[StreamLine] = []
+    while True:
+        page = await reader.page(wanted, after, **{"limit": 1000, **limits})
+        lines += page.lines
+        if page.scanned_through >= page.head:
+            return lines
+        assert page.scanned_through > after
+        after = page.scanned_through
+
+
+async def test_lines_are_those_of_the_log(store: PostgresStore, reader: LogReader) -> None:
+    """Every event's line is made of its stored bytes, however pages are cut."""
+    for number in range(7):
+        await store.append(one(f"execution/{number}", count=5))
+    lines = await expected(store)
+    for limits in ({}, {"limit": 1}, {"limit": 4}, {"max_bytes": 1}, {"max_bytes": 200}):
+        assert told(await all_lines(reader, ALL, **limits)) == lines
+        stream = msgspec.structs.replace(ALL, stream="execution/3")
+        assert told(await all_lines(reader, stream, **limits)) == lines[15:20]
+
+
+async def test_pages_end_at_their_bytes(store: PostgresStore, reader: LogReader) -> None:
+    """A page is full once its data is; an event that is larger than a page stands alone."""
+    small, large = progressed(), x.ExecutionDescribed(description="x" * 5000)
+    await store.append(Append(context=CONTEXT, writes=(write("s", 0, small, large, small, small),)))
+    sizes = []
+    after = 0
+    while after < 4:
+        page = await reader.page(ALL, after, limit=10, max_bytes=1000)
+        sizes.append(len(page.lines))
+        after = page.scanned_through
+    assert sizes == [2, 2]
+    assert len((await reader.page(ALL, 1, limit=10, max_bytes=1000)).lines) == 1
+
+
+async def test_filters(store: PostgresStore, reader: LogReader) -> None:
+    """Organizations, types and streams are kept apart, and what is left out is scanned through."""
+    await store.append(Append(context=CONTEXT, writes=(write("a", 0, STEP, progressed()),)))
+    await store.append(Append(context=OTHER, writes=(write("b", 0, STEP, progressed()),)))
+    await store.append(Append(context=CONTEXT, writes=(write("c", 0, progressed()),)))
+
+    async def positions(**wanted: Any) -> list[int]:
+        given = EventFilter(**{"organizations": None, **wanted})
+        return [line.position for line in await all_lines(reader, given, limit=1)]
+
+    assert await positions() == [1, 2, 3, 4, 5]
+    assert await positions(organizations=("acme",)) == [1, 2, 5]
+    assert await positions(organizations=("acme", "other")) == [1, 2, 3, 4, 5]
+    assert await positions(organizations=()) == []
+    assert await positions(types=("step.started",)) == [1, 3]
+    assert await positions(types=("step.started",), organizations=("other",)) == [3]
+    assert await positions(stream="b") == [3, 4]
+    assert await positions(stream="b", organizations=("acme",)) == []
+    assert await positions(stream="b", types=("step.started",)) == [3]
+    page = await reader.page(EventFilter(organizations=("nobody",)), 0, limit=10)
+    assert (page.lines, page.scanned_through, page.head) == ([], 5, 5)
+    beyond = await reader.page(ALL, 9, limit=10)
+    assert (list(beyond.lines), beyond.scanned_through, beyond.head) == ([], 9, 5)
+
+
+async def test_an_erased_event_keeps_its_entry(store: PostgresStore, reader: LogReader) -> None:
+    """Without salt and data a line holds nulls, and the entry it had."""
+    await store.append(one("execution/1", count=2))
+    lines = await expected(store)
+    await store.pool.execute("alter table ledger.events disable trigger events_are_immutable")
+    await store.pool.execute("update ledger.events set salt = null, data = null where position = 1")
+    page = await reader.page(ALL, 0, limit=10)
+    assert page.lines[0].line.endswith(b',"salt":null,"data":null}')
+    assert lines[0].startswith(page.lines[0].line.removesuffix(b'"salt":null,"data":null}'))
+    assert page.lines[1].line == lines[1]

@@ -1,0 +1,1 @@
+"""Frames and lines, without a log."""
