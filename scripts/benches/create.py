@@ -2,17 +2,16 @@
 
 Two routes to compare with, see `server.py`: one that does all that an API route does but for the
 ledger (the ratio that counts), and one that only gives its bytes back. Create commits an event to
-disk before it answers; the views are written in the same process meanwhile.
-
-Rounds alternate, so that a machine whose speed drifts does not favour one of them.
+disk before it answers; all views are written meanwhile, and how long they took to catch up after the
+last answer is told with each round.
 """
 
 import argparse
-import statistics
 
-import uvloop
+from frame import Report
 from load import drive, percentile, post
-from run import call, cpu_s, memory_mb, server, until_caught_up
+from processes import resident_mb, used
+from running import server
 
 JOB = {"steps": [{"step_id": "one", "step_type_id": "bench", "with": {"size": 10}}]}
 BODY = b'{"parameters":[{"name":"file","value":"customers.csv"}]}'
@@ -23,41 +22,35 @@ ROUTES = {
 }
 
 
-async def main() -> None:
-    """Run and print."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--connections", type=int, default=64)
-    options.add_argument("--seconds", type=float, default=4)
-    options.add_argument("--rounds", type=int, default=4)
-    told = options.parse_args()
-    with server() as (port, key, pid):
-        idle_mb = memory_mb(pid)
-        call(port, key, "PUT", "/v1/jobs/bench", JOB)
-        requests = {name: post(path, key, BODY) for name, path in ROUTES.items()}
+def options(of: argparse.ArgumentParser) -> None:
+    """Say what can be chosen."""
+    of.add_argument("--connections", type=int, default=64)
+    of.add_argument("--seconds", type=float, default=3)
+
+
+async def run(told: argparse.Namespace, report: Report) -> None:
+    """Measure."""
+    report.ratio("create", "bytes")
+    report.ratio("create", "echo", at_least=0.6)
+    with server() as at:
+        report.memory("idle", resident_mb(at.pid))
+        at.call("PUT", "/v1/jobs/bench", JOB)
+        requests = {name: post(path, at.key, BODY) for name, path in ROUTES.items()}
         for request in requests.values():
-            await drive(port, told.connections, 1, lambda request=request: request)
-        ratios: dict[str, list[float]] = {"bytes": [], "echo": []}
-        for number in range(1, told.rounds + 1):
-            print(f"round {number}")
-            rates: dict[str, float] = {}
-            for name, request in requests.items():
-                before = cpu_s(pid)
-                rates[name], latencies = await drive(
-                    port, told.connections, told.seconds, lambda request=request: request
+            await drive(at.port, told.connections, 1, lambda request=request: request)
+        at.until_caught_up()
+        for sides in report.rounds(told.rounds, list(ROUTES)):
+            for name in sides:
+                request = requests[name]
+                with used(at.pid) as using:
+                    rate, latencies = await drive(
+                        at.port, told.connections, told.seconds, lambda request=request: request
+                    )
+                    behind_s = at.until_caught_up() if name == "create" else None
+                words = f"p50 {percentile(latencies, 50):.1f} ms, p99 {percentile(latencies, 99):.1f} ms"
+                if behind_s is not None:
+                    words += f", views {behind_s:.2f} s behind"
+                report.measured(
+                    name, rate, "requests/s", used=using, operations=len(latencies), words=words
                 )
-                cpu_us = (cpu_s(pid) - before) / len(latencies) * 1e6
-                print(
-                    f"  {name:6} {rates[name]:8,.0f}/s   p50 {percentile(latencies, 50):6.1f} ms"
-                    f"   p99 {percentile(latencies, 99):6.1f} ms"
-                    f"   server processor time {cpu_us:4.0f} µs a request"
-                )
-            print(f"  views caught up {until_caught_up(port, key):.2f} s later")
-            for name, seen in ratios.items():
-                seen.append(rates["create"] / rates[name])
-        print(f"resident: {idle_mb:.0f} MB idle, {memory_mb(pid):.0f} MB after")
-        print(f"ratio create/bytes: {statistics.median(ratios['bytes']):.2f}")
-        print(f"ratio create/echo:  {statistics.median(ratios['echo']):.2f} (must be at least 0.5)")
-
-
-if __name__ == "__main__":
-    uvloop.run(main())
+        report.memory("at the end", resident_mb(at.pid))

@@ -1,21 +1,21 @@
 """Lists stay flat: first pages with many finished executions against the same with few.
 
-Two servers, one with 1,000 finished executions and one with 100,000, are asked in turns, so that a
-machine whose speed drifts favours neither. Each figure is the median of many requests; each request is
-a whole page, with its total where the vendor's list has one, through HTTP and JSON.
+Two servers, one with 1,000 finished executions and one with 100,000, are asked in turns. Each figure
+is the median of many requests; each request is a whole page, with its total where the vendor's list
+has one, through HTTP and JSON. `all pages` is the sum over the pages.
 Executions are made by the bulk route (created, and finished by a recorder), two in a hundred of them
 failed, and one in a hundred with an input of its own, which a find looks for.
 """
 
 import argparse
-import os
 import statistics
 import time
 
-from bulk import send
-from run import call, cpu_s, server, until_caught_up
+from bulk import JOB, send
+from frame import Report
+from processes import cpu_s
+from running import Server, server
 
-JOB = {"steps": [{"step_id": "one", "step_type_id": "recorded"}]}
 OK = [{"type": "output", "output": {"rows": 3}}, {"type": "finished"}]
 FAILED = [{"type": "finished", "outcome": "error"}]
 
@@ -48,7 +48,7 @@ PAGES: dict[str, tuple[str, str, object]] = {
 }
 
 
-def fill(port: int, key: str, wanted: int, portion: int = 2_000) -> None:
+def fill(at: Server, wanted: int, portion: int = 2_000) -> None:
     """Make finished executions, and wait until they can be seen."""
     already = 0
     while already < wanted:
@@ -62,7 +62,7 @@ def fill(port: int, key: str, wanted: int, portion: int = 2_000) -> None:
             }
             for n in range(already, already + count)
         ]
-        created = send(port, key, lines)
+        created = send(at, lines)
         reports: list[dict[str, object]] = [
             {
                 "op": "report",
@@ -71,9 +71,9 @@ def fill(port: int, key: str, wanted: int, portion: int = 2_000) -> None:
             }
             for number, row in enumerate(created)
         ]
-        send(port, key, reports)
+        send(at, reports)
         already += count
-    until_caught_up(port, key)
+    at.until_caught_up()
 
 
 def settle(pids: list[int], *, quiet: float = 0.05, deadline_s: float = 120) -> None:
@@ -86,44 +86,41 @@ def settle(pids: list[int], *, quiet: float = 0.05, deadline_s: float = 120) -> 
             return
 
 
-Medians = dict[str, float]
+def options(of: argparse.ArgumentParser) -> None:
+    """Say what can be chosen."""
+    of.add_argument("--few", type=int, default=1_000)
+    of.add_argument("--many", type=int, default=100_000)
+    of.add_argument("--requests", type=int, default=30, help="of each page in a round")
 
 
-def measure(servers: list[tuple[int, str]], requests: int) -> list[Medians]:
+async def run(told: argparse.Namespace, report: Report) -> None:
+    """Measure."""
+    few, many = f"{told.few:,}", f"{told.many:,}"
+    for name in (*PAGES, "all pages"):
+        report.ratio(f"{name}, {many}", f"{name}, {few}", at_most=1.2)
+    unlimited = {"JOBLEDGER_PRODUCT_LIVE_RATE_PER_MINUTE": "0"}
+    with server(**unlimited) as small, server(**unlimited) as large:
+        for at, count in ((small, told.few), (large, told.many)):
+            at.call("PUT", "/v1/jobs/bench", JOB)
+            fill(at, count)
+        settle([small.pid, large.pid])
+        measure([small, large], 10)
+        for _ in report.rounds(told.rounds, (few, many)):
+            for label, medians in zip(
+                (few, many), measure([small, large], told.requests), strict=True
+            ):
+                for name, taken in medians.items():
+                    report.measured(f"{name}, {label}", taken, "ms")
+                report.measured(f"all pages, {label}", sum(medians.values()), "ms")
+
+
+def measure(servers: list[Server], requests: int) -> list[dict[str, float]]:
     """Give each page's median time on each server, in milliseconds; servers and pages take turns."""
     taken: list[dict[str, list[float]]] = [{name: [] for name in PAGES} for _ in servers]
     for _ in range(requests):
         for name, (method, path, body) in PAGES.items():
-            for (port, key), times in zip(servers, taken, strict=True):
+            for at, times in zip(servers, taken, strict=True):
                 begun = time.perf_counter()
-                call(port, key, method, path, body)
+                at.call(method, path, body)
                 times[name].append((time.perf_counter() - begun) * 1000)
-    warm = requests // 10
-    return [{name: statistics.median(of[warm:]) for name, of in times.items()} for times in taken]
-
-
-def main() -> None:
-    """Run and print."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--few", type=int, default=1_000)
-    options.add_argument("--many", type=int, default=100_000)
-    options.add_argument("--requests", type=int, default=100)
-    told = options.parse_args()
-    os.environ["JOBLEDGER_PRODUCT_LIVE_RATE_PER_MINUTE"] = "0"
-    with server() as (port, key, pid), server() as (other_port, other_key, other_pid):
-        servers = [(port, key), (other_port, other_key)]
-        for (at, shown), count in zip(servers, (told.few, told.many), strict=True):
-            call(at, shown, "PUT", "/v1/jobs/bench", JOB)
-            fill(at, shown, count)
-        settle([pid, other_pid])
-        few, many = measure(servers, told.requests)
-    worst = 0.0
-    for name in PAGES:
-        ratio = many[name] / few[name]
-        worst = max(worst, ratio)
-        print(f"{name:42} {few[name]:6.2f} ms {many[name]:6.2f} ms  ratio {ratio:.2f}")
-    print(f"worst ratio {told.many:,}/{told.few:,}: {worst:.2f} (must be under 1.5)")
-
-
-if __name__ == "__main__":
-    main()
+    return [{name: statistics.median(of) for name, of in times.items()} for times in taken]

@@ -1,21 +1,20 @@
 """What a poller costs others: callers that create executions, alone and beside a poller.
 
 The poller reads one execution through OCAPI 100 times a second, as fast as a client does that never
-pauses. Rounds alternate, so that a machine whose speed drifts favours neither; the ratio that counts
-is the mean of the rounds'. The processor time that the poller costs is told too: it hardly depends
-on what else the machine does.
+pauses. The processor time that the poller costs by itself is told too: it hardly depends on what else
+the machine does.
 """
 
 import argparse
 import asyncio
 import http.client
-import statistics
 import threading
 import time
 
-import uvloop
+from frame import Report
 from load import drive, percentile, post
-from run import call, cpu_s, server, until_caught_up
+from processes import used
+from running import Server, server
 
 JOB = {"steps": [{"step_id": "one", "step_type_id": "sleep", "with": {"seconds": 60}}]}
 BODY = b'{"parameters":[{"name":"file","value":"customers.csv"}]}'
@@ -57,59 +56,60 @@ class Poller(threading.Thread):
         return self.reads / self.seconds
 
 
-def polled(port: int, key: str) -> str:
+def options(of: argparse.ArgumentParser) -> None:
+    """Say what can be chosen."""
+    of.add_argument("--connections", type=int, default=16)
+    of.add_argument("--seconds", type=float, default=3)
+    of.add_argument("--rate", type=float, default=100, help="reads a second")
+
+
+async def run(told: argparse.Namespace, report: Report) -> None:
+    """Measure."""
+    report.ratio("beside", "alone", at_least=0.8)
+    with server() as at:
+        at.call("PUT", "/v1/jobs/bench", {"steps": [{"step_id": "one", "step_type_id": "x"}]})
+        number = polled(at)
+        create = post("/v1/jobs/bench/executions", at.key, BODY)
+        await drive(at.port, told.connections, 2, lambda: create)
+        at.until_caught_up()
+        for sides in report.rounds(told.rounds, ("poller", "alone", "beside")):
+            for side in sides:
+                poller = Poller(at.port, at.key, number, told.rate)
+                if side != "alone":
+                    poller.start()
+                words, operations = "", 0
+                with used(at.pid) as using:
+                    if side == "poller":
+                        await asyncio.sleep(told.seconds)
+                    else:
+                        rate, latencies = await drive(
+                            at.port, told.connections, told.seconds, lambda: create
+                        )
+                        operations = len(latencies)
+                        words = (
+                            f"p50 {percentile(latencies, 50):.1f} ms, "
+                            f"p99 {percentile(latencies, 99):.1f} ms"
+                        )
+                    if side != "alone":
+                        reads = await asyncio.to_thread(poller.stop)
+                        words = f"{words} {reads:.0f} reads/s".strip()
+                if side == "poller":
+                    rate, operations = reads, poller.reads
+                report.measured(
+                    side,
+                    rate,
+                    "requests/s",
+                    used=using,
+                    operations=operations,
+                    words=words,
+                )
+                at.until_caught_up()
+
+
+def polled(at: Server) -> str:
     """Create the execution that is polled, and give its id."""
-    call(port, key, "PUT", "/v1/jobs/polled", JOB)
-    made = call(port, key, "POST", DATA)
+    at.call("PUT", "/v1/jobs/polled", JOB)
+    made = at.call("POST", DATA)
     if not isinstance(made, dict):
         raise TypeError(made)
     return str(made["id"])
-
-
-async def main() -> None:
-    """Run and print."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--connections", type=int, default=16)
-    options.add_argument("--seconds", type=float, default=3)
-    options.add_argument("--rounds", type=int, default=6)
-    options.add_argument("--rate", type=float, default=100, help="Reads a second.")
-    told = options.parse_args()
-    with server() as (port, key, pid):
-        call(
-            port, key, "PUT", "/v1/jobs/bench", {"steps": [{"step_id": "one", "step_type_id": "x"}]}
-        )
-        number = polled(port, key)
-        create = post("/v1/jobs/bench/executions", key, BODY)
-        await drive(port, told.connections, 2, lambda: create)
-        before = cpu_s(pid)
-        poller = Poller(port, key, number, told.rate)
-        poller.start()
-        await asyncio.sleep(told.seconds)
-        rate = await asyncio.to_thread(poller.stop)
-        share = (cpu_s(pid) - before) / poller.seconds
-        print(f"poller alone: {rate:.0f} reads/s take {share:.0%} of one core of the server")
-        ratios = []
-        for turn in range(1, told.rounds + 1):
-            measured = {}
-            # Every other round begins with the poller: a rate that drifts favours neither.
-            for polls in (False, True) if turn % 2 else (True, False):
-                poller = Poller(port, key, number, told.rate)
-                if polls:
-                    poller.start()
-                measured[polls] = await drive(port, told.connections, told.seconds, lambda: create)
-                if polls:
-                    rate = await asyncio.to_thread(poller.stop)
-                until_caught_up(port, key)
-            (alone, quiet), (beside, busy) = measured[False], measured[True]
-            ratios.append(beside / alone)
-            print(
-                f"round {turn}: alone {alone:,.0f}/s (p50 {percentile(quiet, 50):.1f} ms, "
-                f"p99 {percentile(quiet, 99):.1f} ms), beside {rate:.0f} reads/s {beside:,.0f}/s "
-                f"(p50 {percentile(busy, 50):.1f} ms, p99 {percentile(busy, 99):.1f} ms), "
-                f"ratio {beside / alone:.2f}"
-            )
-        print(f"ratio beside/alone: {statistics.geometric_mean(ratios):.2f} (must be at least 0.8)")
-
-
-if __name__ == "__main__":
-    uvloop.run(main())

@@ -41,7 +41,9 @@ async def main(port: int, data: Path) -> None:
     settings = from_environment(port=port, data=data)
     data.mkdir(parents=True, exist_ok=True)
     postgres = EmbeddedPostgres(data / "postgres")
-    node = await Node.open(await postgres.start(), settings)
+    dsn = await postgres.start()
+    (data / "dsn").write_text(dsn)
+    node = await Node.open(dsn, settings)
     route = Route(
         method="POST", path="/v1/echo", handler=echo, roles=OPERATORS, summary="Echo", tag="bench"
     )
