@@ -54,6 +54,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.signed = Gauge(
+            "jobledger_tree_signed_position",
+            "Position up to which a head of the tree is signed.",
+            registry=self.registry,
+        )
+        self.inconsistent = Gauge(
+            "jobledger_tree_inconsistent",
+            "1 when the tree contradicts a head that was signed: somebody changed the past.",
+            registry=self.registry,
+        )
+
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; *method* and *route* are of a bounded set."""
         key = (method, route, status)
@@ -73,6 +84,8 @@ class Metrics:
         self.head.set(head)
         self.waiting.set(node.store.appender.waiting)
         self.batches.set(node.store.appender.batches)
+        self.signed.set(node.signer.newest.size if node.signer.newest else 0)
+        self.inconsistent.set(node.signer.standing.state == "inconsistent")
         # Without the database the process's own measurements are still good.
         with suppress(Unavailable):
             for live in await status(node.store.pool, head):

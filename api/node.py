@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from api.audit.signer import TreeSigner
 from api.auth.authenticate import Authenticator
 from api.auth.tokens import Tokens
 from api.beside import Beside
@@ -52,6 +53,13 @@ class Node:
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
         self.waits = Waits(store.pool, self.projections.advances)
         self.reader = LogReader(store.pool, store.tail, self.covered)
+        self.signer = TreeSigner(
+            store.pool,
+            store.tail,
+            settings.data,
+            key=settings.tree_key,
+            origin=settings.tree_name,
+        )
         scheduler = Scheduler(store, self.jobs, self.executions, clock)
         self.timer = Timer(store, self.executions, clock, scheduler)
         self.reactor = Reactor(store, self.jobs, self.executions, clock)
@@ -82,6 +90,8 @@ class Node:
                 stack.push_async_callback(beside.stop)
                 beside.start()
             stack.push_async_callback(node.waits.close)
+            stack.push_async_callback(node.signer.stop)
+            node.signer.start()
             stack.push_async_callback(node.timer.stop)
             node.timer.start()
             stack.push_async_callback(node.reactor.stop)

@@ -28,7 +28,7 @@ def describe(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> dict[
     schema_of = dict(zip(unique, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, schema_of)
     for open_route in open_routes:
         paths[open_route.path] = {"get": _open_operation(open_route)}
     return {
@@ -82,7 +82,7 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "description": f"Roles: {', '.join(sorted(route.roles))}.",
-        "operationId": _operation_id(route.method, route.path),
+        "operationId": _operation_id(route.method, route.template),
         "tags": [route.tag],
         "parameters": _parameters(route),
         "responses": {
@@ -101,7 +101,7 @@ def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
 def _parameters(route: Route) -> list[dict[str, Any]]:
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PATH_PARAMETER.findall(route.path)
+        for name in _PATH_PARAMETER.findall(route.template)
     ]
     in_query = [
         {

@@ -1,7 +1,8 @@
 """What a route declares about itself: who may call it, what it takes and gives."""
 
+import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 from msgspec import Struct
@@ -11,6 +12,8 @@ from ledger.events.keys import Role
 
 CallHandler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
 OpenHandler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_FORM: Final = re.compile(r"{(\w+):[^}]*}")
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -41,6 +44,11 @@ class Route(Struct, frozen=True, kw_only=True):
     query: tuple[Query, ...] = ()
     headers: tuple[str, ...] = ()
     """Request headers that mean something here."""
+
+    @property
+    def template(self) -> str:
+        """The path as a description tells it: without the forms that the router looks for."""
+        return _FORM.sub(r"{\1}", self.path)
 
 
 class OpenRoute(Struct, frozen=True, kw_only=True):

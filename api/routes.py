@@ -3,7 +3,18 @@
 from typing import Any, Final
 
 from api.auth.principal import ADMINS, AUDITORS, OPERATORS, READERS, REPORTERS, WORKERS
-from api.native import admin, bulk, events, executions, health, jobs, reports, tree, work
+from api.native import (
+    admin,
+    bulk,
+    events,
+    executions,
+    health,
+    jobs,
+    reports,
+    tiles,
+    tree,
+    work,
+)
 from api.native import wire as w
 from api.openapi import docs, openapi
 from api.route import OpenRoute, Query, Route
@@ -407,10 +418,60 @@ def _tree() -> tuple[Route, ...]:
         Route(
             path="/v1/tree",
             handler=tree.read,
-            summary="Show the Merkle tree's size and root",
-            answer=tree.TreeView,
-            query=(size,),
+            summary="Show how far the Merkle tree has grown and is signed",
+            answer=tree.TreeStateView,
+            query=(
+                size,
+                Query(
+                    name="signed",
+                    description="Wait until a signed head covers this position.",
+                    type="integer",
+                ),
+                Query(name="wait", description="Seconds to wait for that.", type="number"),
+            ),
             **common,
+        ),
+        Route(
+            path="/v1/tree/heads",
+            handler=tree.list_heads,
+            summary="List signed heads, smallest first",
+            answer=tree.HeadList,
+            query=(
+                Query(name="after", description="Size to go on from, exclusive.", type="integer"),
+                _LIMIT,
+            ),
+            **common,
+        ),
+        Route(
+            path="/v1/tree/keys",
+            handler=tree.list_keys,
+            summary="List the keys that sign heads",
+            answer=tree.TreeKeyList,
+            **common,
+        ),
+        Route(
+            path="/v1/tree/keys",
+            handler=tree.change_key,
+            summary="Replace the key that signs heads",
+            answer=tree.TreeKeyList,
+            status=201,
+            **{**common, "method": "POST", "roles": ADMINS, "headers": ()},
+        ),
+        Route(
+            path="/checkpoint",
+            handler=tiles.checkpoint,
+            summary="Give the newest signed head (C2SP tlog-checkpoint)",
+            answer=str,
+            answer_type="text/plain",
+            **{**common, "headers": ()},
+        ),
+        Route(
+            path="/tile/{tile:.+}",
+            handler=tiles.tile,
+            summary="Give a tile of hashes, or a bundle of entries (C2SP tlog-tiles)",
+            answer=bytes,
+            answer_type="application/octet-stream",
+            **{**common, "headers": ()},
         ),
         Route(
             path="/v1/tree/inclusion",

@@ -32,6 +32,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Requests a key may make in a minute on Product-Live's paths; 0 means no limit."""
     cdq_quote_numbers: bool = False
     """Whether CDQ's numbers are sent as texts, as its examples show them."""
+    tree_key: Path | None = None
+    """File of the key that signs heads of the tree; None means `tree-key` in the data directory."""
+    tree_name: str | None = None
+    """What a new ledger calls itself in its heads, for ever; None makes a name up."""
     files: Path | None = None
     """Where uploaded files are kept; None means `files` in the data directory."""
     max_file_bytes: int = 256 * 1024 * 1024

@@ -12,9 +12,18 @@ from ledger.errors import LedgerError
 READY_TIMEOUT_S: Final = 2.0
 
 
-async def healthz(_request: web.Request) -> web.Response:
-    """Say that the process is alive."""
-    return answer({"status": "ok"})
+async def healthz(request: web.Request) -> web.Response:
+    """Say that the process is alive, and whether what it keeps can be believed.
+
+    A tree that contradicts what was signed does not end by itself, nor by a new start of the process,
+    so the status stays 200: who watches the ledger reads the body.
+    """
+    return answer({"status": "inconsistent-tree" if is_inconsistent(request) else "ok"})
+
+
+def is_inconsistent(request: web.Request) -> bool:
+    """Whether the tree contradicts a head that was signed."""
+    return request.app[NODE].signer.standing.state == "inconsistent"
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -26,7 +35,8 @@ async def readyz(request: web.Request) -> web.Response:
             await node.catch_up()
     except (LedgerError, TimeoutError) as error:
         return answer({"status": "unavailable", "reason": type(error).__name__}, status=503)
-    return answer({"status": "ready", "head": head})
+    tree = "inconsistent" if is_inconsistent(request) else "ok"
+    return answer({"status": "ready", "head": head, "tree": tree})
 
 
 async def metrics(call: Call) -> web.Response:

@@ -1,20 +1,31 @@
-"""`/v1/tree`: how far the Merkle tree has grown, and proofs in it.
+"""`/v1/tree`: how far the Merkle tree has grown and is signed, and proofs in it.
 
 For every key that may read: who is to check the events it sees needs the tree over all of them, and
-the tree holds hashes only. Positions count from 1, so the leaf of position p is number p - 1.
+the tree holds hashes only, which nobody can guess because event ids and salts are in them. Positions
+count from 1, so the leaf of position p is number p - 1.
 """
 
-from typing import TypeVar
+import asyncio
+from datetime import datetime
+from typing import Final, TypeVar
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from api.audit import heads
+from api.audit.heads import Published
+from api.audit.signer import NotTheKey, State
 from api.native.call import Call, answer
-from api.native.problems import malformed
+from api.native.problems import ProblemError, malformed
+from api.native.waiting import place
 from ledger.errors import ProjectionLagging
 from projections.tree import query as tree
 
 T = TypeVar("T")
+
+MAX_WAIT_S: Final = 60.0
+LOOK_S: Final = 0.1
+"""How often a node that does not sign looks for what another one signed."""
 
 
 class TreeView(Struct, frozen=True, kw_only=True):
@@ -24,6 +35,70 @@ class TreeView(Struct, frozen=True, kw_only=True):
     """How many events are in it, which is the position of the last one."""
     root: str
     """Hex."""
+
+
+class SignedHeadView(Struct, frozen=True, kw_only=True):
+    """A head that the ledger has signed; never changed or taken back."""
+
+    size: int
+    root: str
+    """Hex."""
+    streams_root: str
+    """Of the map of streams, hex."""
+    key: int
+    """Number of the key that signed it."""
+    note: str
+    """The signed text (C2SP tlog-checkpoint); all of the above can be read from it."""
+    signed_at: datetime
+
+
+class SigningView(Struct, frozen=True, kw_only=True):
+    """Whether the node that answers signs heads."""
+
+    state: State
+    """`inconsistent`: the tree contradicts what was signed; somebody has changed the past."""
+    reason: str
+    size: int | None
+    """The size of the head that is contradicted."""
+
+
+class TreeStateView(Struct, frozen=True, kw_only=True):
+    """The tree as it is, and what of it is signed; of a past size only size and root."""
+
+    size: int
+    root: str
+    """Hex."""
+    streams_root: str | UnsetType = UNSET
+    """Of the map of streams, hex."""
+    signed: SignedHeadView | UnsetType | None = UNSET
+    """The newest signed head."""
+    public_key: str | UnsetType | None = UNSET
+    """The key that signs heads now, in its C2SP text form."""
+    signing: SigningView | UnsetType = UNSET
+
+
+class HeadList(Struct, frozen=True, kw_only=True):
+    """Signed heads, smallest first."""
+
+    heads: tuple[SignedHeadView, ...]
+    next_after: int
+    """Size to go on from."""
+
+
+class TreeKeyView(Struct, frozen=True, kw_only=True):
+    """A key that signs heads, or did."""
+
+    number: int
+    public_key: str
+    change: str | None
+    """The note by which the key before and this one say that it follows; null for the first."""
+    added_at: datetime
+
+
+class TreeKeyList(Struct, frozen=True, kw_only=True):
+    """The ledger's keys, in order; the last one signs."""
+
+    keys: tuple[TreeKeyView, ...]
 
 
 class InclusionView(Struct, frozen=True, kw_only=True):
@@ -46,12 +121,93 @@ class ConsistencyView(Struct, frozen=True, kw_only=True):
 
 
 async def read(call: Call) -> web.Response:
-    """Give the tree as far as it has grown, or as it was at a size."""
-    if call.query("size") is None:
-        await call.node.covered("tree", call.minimum_position)
-        return _answer(_view(await tree.head(call.node.store.pool)))
-    size = await _size(call, "size")
-    return _answer(_view(_there(await tree.head_at(call.node.store.pool, size), size)))
+    """Give the tree as far as it has grown and is signed, or as it was at a size."""
+    if call.query("size") is not None:
+        size = await _size(call, "size")
+        found = _there(await tree.head_at(call.node.store.pool, size), size)
+        return _answer(TreeStateView(size=found.size, root=found.root.hex()))
+    wanted = call.query_integer("signed", 0)
+    if wanted > call.node.store.tail.head:
+        raise malformed(f"the log ends at {call.node.store.tail.head}", "?signed")
+    wait_s = call.query_number("wait", MAX_WAIT_S if wanted else 0, low=0, high=MAX_WAIT_S)
+    with place(call, wait_s):
+        signed = await _signed(call, wanted, wait_s)
+    await call.node.covered("tree", call.minimum_position)
+    now = await tree.head(call.node.store.pool)
+    keys = await heads.keys(call.node.store.pool)
+    standing = call.node.signer.standing
+    return _answer(
+        TreeStateView(
+            size=now.size,
+            root=now.root.hex(),
+            streams_root=now.streams_root.hex() if now.streams_root else UNSET,
+            signed=_head(signed) if signed else None,
+            public_key=keys[-1].public_key if keys else None,
+            signing=SigningView(state=standing.state, reason=standing.reason, size=standing.size),
+        )
+    )
+
+
+async def _signed(call: Call, wanted: int, wait_s: float) -> Published | None:
+    """Give the newest signed head, once it covers a position or the time is over."""
+    signer = call.node.signer
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    newest = await heads.newest(call.node.store.pool)
+    while wanted > (newest.size if newest else 0) and loop.time() < deadline:
+        if call.request.transport is None:
+            break
+        if signer.standing.state in ("signing", "starting"):
+            await call.node.covered("tree", wanted)
+            await signer.publish()
+        newest = await heads.newest(call.node.store.pool)
+        if wanted > (newest.size if newest else 0):
+            await asyncio.sleep(min(LOOK_S, max(deadline - loop.time(), 0)))
+    return newest
+
+
+async def list_heads(call: Call) -> web.Response:
+    """List what was signed, smallest first."""
+    after = call.query_integer("after", 0)
+    limit = call.query_integer("limit", 100, low=1, high=call.node.settings.max_page)
+    found = await heads.page(call.node.store.pool, after, limit)
+    view = HeadList(
+        heads=tuple(_head(each) for each in found),
+        next_after=found[-1].size if found else after,
+    )
+    return answer(view, headers={"Cache-Control": "no-store"})
+
+
+async def list_keys(call: Call) -> web.Response:
+    """List the keys that sign heads, in order."""
+    return await _keys(call, 200)
+
+
+async def change_key(call: Call) -> web.Response:
+    """Replace the key that signs heads; the old one vouches for the new one."""
+    try:
+        await call.node.signer.rotate()
+    except NotTheKey as error:
+        raise ProblemError(
+            409, "not-the-key", "This node does not hold the key.", str(error)
+        ) from None
+    return await _keys(call, 201)
+
+
+async def _keys(call: Call, status: int) -> web.Response:
+    found = await heads.keys(call.node.store.pool)
+    view = TreeKeyList(
+        keys=tuple(
+            TreeKeyView(
+                number=key.number,
+                public_key=key.public_key,
+                change=key.change,
+                added_at=key.added_at,
+            )
+            for key in found
+        )
+    )
+    return answer(view, status=status, headers={"Cache-Control": "no-store"})
 
 
 async def inclusion(call: Call) -> web.Response:
@@ -117,7 +273,18 @@ def _view(head: tree.Head) -> TreeView:
     return TreeView(size=head.size, root=head.root.hex())
 
 
-def _answer(view: TreeView | InclusionView | ConsistencyView) -> web.Response:
+def _head(head: Published) -> SignedHeadView:
+    return SignedHeadView(
+        size=head.size,
+        root=head.root.hex(),
+        streams_root=head.streams_root.hex(),
+        key=head.key,
+        note=head.note,
+        signed_at=head.signed_at,
+    )
+
+
+def _answer(view: TreeStateView | InclusionView | ConsistencyView) -> web.Response:
     match view:
         case ConsistencyView():
             size = view.new.size

@@ -87,7 +87,7 @@ def instant_text(instant: datetime) -> str:
 
 def encode_entry(event: Recorded[Any]) -> bytes:
     """Make the entry of a recorded event."""
-    return _ENCODE(
+    return render_entry(
         Entry(
             position=event.position,
             stream=event.stream,
@@ -105,6 +105,11 @@ def encode_entry(event: Recorded[Any]) -> bytes:
             data_digest=event.data_digest.hex(),
         )
     )
+
+
+def render_entry(entry: Entry) -> bytes:
+    """Write an entry from its texts."""
+    return _ENCODE(entry)
 
 
 def decode_entry(entry: bytes) -> Entry:

@@ -4,29 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ledger.errors import Unavailable
 from ledger.events.entry import encode_entry
 from ledger.merkle.tree import HASH_BYTES, Edge, edge_widths, grow, leaf_hash, root_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.port import Connection
+from projections.tree.streams import TreeStalled, extend_map
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
 
 
-class TreeStalled(Unavailable):
-    """The tree cannot go on from where it is.
-
-    It is no fault of the event that came, so that event is not set aside.
-    """
-
-
 class TreeProjector:
-    """Adds a leaf an event."""
+    """Adds a leaf an event, and keeps the map of streams at the same position."""
 
     name: Final = "tree"
-    version: Final = 1
+    version: Final = 2
     interests: Final[frozenset[str] | None] = None
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -34,8 +27,8 @@ class TreeProjector:
         """See `projections.port.Projector`.
 
         Raises:
-            TreeStalled: an event before the batch's is not in the tree, or tiles were damaged;
-                replay what was set aside, or rebuild the view.
+            TreeStalled: an event before the batch's is not in the tree, tiles were damaged, or
+                versions do not follow each other; replay what was set aside, or rebuild the view.
         """
         edge = _edge(await connection.fetch(_WRITE["edge"]))
         fresh = [event for event in batch if event.position > edge.size]
@@ -44,14 +37,16 @@ class TreeProjector:
         for expected, event in enumerate(fresh, start=edge.size + 1):
             if event.position != expected:
                 raise TreeStalled(f"the tree is missing the event at position {expected}")
-        grown = grow(edge, [leaf_hash(encode_entry(event)) for event in fresh])
+        leaves = [leaf_hash(encode_entry(event)) for event in fresh]
+        streams_root = await extend_map(connection, fresh, leaves)
+        grown = grow(edge, leaves)
         await connection.execute(
             _WRITE["put"],
             [tile.level for tile in grown.tiles],
             [tile.index for tile in grown.tiles],
             [tile.hashes for tile in grown.tiles],
         )
-        await connection.execute(_WRITE["head"], grown.edge.size, root_of(grown.edge))
+        await connection.execute(_WRITE["head"], grown.edge.size, root_of(grown.edge), streams_root)
 
 
 def _edge(rows: Sequence[Any]) -> Edge:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from ledger.merkle import proof as proofs
 from ledger.merkle.paths import MAX_LEVEL
 from ledger.merkle.proof import Plan, TileAt
+from ledger.merkle.streams import EMPTY_STREAMS_ROOT
 from ledger.merkle.tree import EMPTY_ROOT, HASH_BYTES, TILE_WIDTH
 from ledger.store.queries import load
 from projections.port import Reader
@@ -30,6 +31,8 @@ class Head(Struct, frozen=True, kw_only=True):
     size: int
     """The position of the last event in it."""
     root: bytes
+    streams_root: bytes | None = None
+    """Of the map of streams; None for a past size, of which no map is kept."""
 
 
 class Inclusion(Struct, frozen=True, kw_only=True):
@@ -59,7 +62,9 @@ async def head(reader: Reader) -> Head:
     """
     async with reading(reader, _NAME, _VERSION):
         row = await reader.fetchrow(_SQL["head"])
-    return Head(size=row["size"], root=row["root"]) if row else Head(size=0, root=EMPTY_ROOT)
+    if row is None:
+        return Head(size=0, root=EMPTY_ROOT, streams_root=EMPTY_STREAMS_ROOT)
+    return Head(size=row["size"], root=row["root"], streams_root=row["streams_root"])
 
 
 async def head_at(reader: Reader, size: int) -> Head | None:

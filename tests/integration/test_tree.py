@@ -9,19 +9,28 @@ import pytest
 import projections
 from ledger.events.entry import decode_entry, encode_entry
 from ledger.merkle.proof import verify_consistency, verify_inclusion
-from ledger.merkle.tree import EMPTY_ROOT, HASH_BYTES, leaf_hash
+from ledger.merkle.tree import HASH_BYTES, leaf_hash
 from ledger.store.postgres import PostgresStore
 from ledger.store.queries import load
 from projections.port import Connection
 from projections.quarantine import replay_quarantined
 from projections.tree import query as tree
-from projections.tree.projector import TreeProjector, TreeStalled
+from projections.tree.projector import TreeProjector
+from projections.tree.streams import TreeStalled
 from projections.verify import verify
 from tests.unit.merkle import naive
 from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
 from tests.unit.projections.lives import World, recorded
 
 TREE: Final = Path(projections.__file__).parent / "tree" / "sql"
+
+
+def _head(entries: list[bytes]) -> tree.Head:
+    return tree.Head(
+        size=len(entries),
+        root=naive.root(entries),
+        streams_root=naive.streams_root(naive.streams(entries)),
+    )
 
 
 async def _entries(store: PostgresStore) -> list[bytes]:
@@ -33,13 +42,13 @@ async def test_every_event_is_a_leaf(database_url: str) -> None:
     world = World(101)
     async with ledger(database_url) as store:
         run = await runner(store, TreeProjector(), batch_events=37)
-        assert await tree.head(store.pool) == tree.Head(size=0, root=EMPTY_ROOT)
+        assert await tree.head(store.pool) == _head([])
         head = await write(store, world.lives(60))
         assert head > 513
         await catch_up(run, head)
         entries = await _entries(store)
         assert [decode_entry(entry).position for entry in entries] == list(range(1, head + 1))
-        assert await tree.head(store.pool) == tree.Head(size=head, root=naive.root(entries))
+        assert await tree.head(store.pool) == _head(entries)
         for size in (0, 1, 255, 256, 257, 512, head):
             at = await tree.head_at(store.pool, size)
             assert at == tree.Head(size=size, root=naive.root(entries[:size]))
@@ -118,7 +127,12 @@ async def test_a_changed_event_makes_another_tree(database_url: str) -> None:
             )
         async with ledger(database_url) as fresh:
             report = await verify(fresh.pool, fresh.tail, TreeProjector())
-        assert {difference.table for difference in report.differences} == {"head", "tile"}
+        assert {difference.table for difference in report.differences} == {
+            "head",
+            "tile",
+            "stream_bucket",
+            "stream_node",
+        }
 
 
 async def test_an_event_that_was_set_aside_stops_the_tree(database_url: str) -> None:
@@ -145,9 +159,7 @@ async def test_an_event_that_was_set_aside_stops_the_tree(database_url: str) -> 
         assert (replayed.events, replayed.error) == (1, None)
         await run.load()
         await catch_up(run, head)
-        assert await tree.head(store.pool) == tree.Head(
-            size=head, root=naive.root(await _entries(store))
-        )
+        assert await tree.head(store.pool) == _head(await _entries(store))
 
 
 async def test_no_statement_scans_the_tiles(database_url: str) -> None:

@@ -1,7 +1,7 @@
 -- Reading the tree view. One statement is one snapshot, so a head and its tiles belong together.
 
 -- name: head
-select size, root from view_tree.head;
+select size, root, streams_root from view_tree.head;
 
 -- name: tiles
 -- $1 levels, $2 indexes (parallel). The head's size with each tile, null where there is none.

@@ -1,4 +1,4 @@
--- Tiles of 256 hashes, and the size of the tree. Filled by projector.py.
+-- Tiles of 256 hashes, the map of streams, and the head that both belong to. Filled by projector.py.
 
 create table tile (
     level smallint not null,
@@ -9,9 +9,25 @@ create table tile (
 -- Hashes cannot be compressed.
 alter table tile alter column hashes set storage external;
 
+-- See ledger/merkle/streams.py. What is not here is empty.
+create table stream_bucket (
+    bucket integer primary key,
+    records bytea not null                  -- 72 bytes each, by key
+) with (fillfactor = 50);
+alter table stream_bucket alter column records set storage external;
+create table stream_node (
+    level smallint not null,                -- 0: of 16 buckets; 3: the top
+    index integer not null,
+    hashes bytea not null,                  -- 16 of 32 bytes
+    primary key (level, index)
+) with (fillfactor = 50);
+
 create table head (
     singleton boolean primary key default true check (singleton),
     size bigint not null,
-    root bytea not null
+    root bytea not null,
+    streams_root bytea not null
 ) with (fillfactor = 10);
-insert into head values (true, 0, '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+insert into head values (true, 0,
+    '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    '\xbbc84bb1eca9b98b546708cadcf829983dd03da168f65aeae21724003072c21a');

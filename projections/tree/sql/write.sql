@@ -16,6 +16,32 @@ insert into tile as t (level, index, hashes)
 select * from unnest($1::smallint[], $2::bigint[], $3::bytea[])
 on conflict (level, index) do update set hashes = excluded.hashes;
 
+-- name: buckets
+-- $1 buckets. A subquery each, because a join may be planned as a scan of all.
+select w.bucket, (
+    select b.records from stream_bucket b where b.bucket = w.bucket
+) as records
+from unnest($1::integer[]) as w (bucket);
+
+-- name: nodes
+-- $1 levels, $2 indexes (parallel).
+select w.level, w.index, (
+    select n.hashes from stream_node n where n.level = w.level and n.index = w.index
+) as hashes
+from unnest($1::smallint[], $2::integer[]) as w (level, index);
+
+-- name: put_buckets
+-- Parallel arrays: bucket, records.
+insert into stream_bucket as b (bucket, records)
+select * from unnest($1::integer[], $2::bytea[])
+on conflict (bucket) do update set records = excluded.records;
+
+-- name: put_nodes
+-- Parallel arrays: level, index, hashes.
+insert into stream_node as n (level, index, hashes)
+select * from unnest($1::smallint[], $2::integer[], $3::bytea[])
+on conflict (level, index) do update set hashes = excluded.hashes;
+
 -- name: head
--- $1 size, $2 root.
-update head set size = $1, root = $2;
+-- $1 size, $2 root, $3 root of the map of streams.
+update head set size = $1, root = $2, streams_root = $3;

@@ -1,0 +1,240 @@
+"""The map of streams: how many events each stream has, committed to by one root in each tree head.
+
+The tree over the entries proves that an event is in the log. It cannot prove that no other event of
+an execution is, nor that a stream does not exist. For that a head has a second root, over a map that
+holds one record for each stream. All of it follows from the entries, so whoever has them computes
+the root anew. What follows here is all that a second implementation needs:
+
+    key        SHA-256(the stream's name in UTF-8)                                       32 bytes
+    chain      of version v: SHA-256(chain of v - 1 ‖ leaf hash of the stream's entry v)  32 bytes
+               that of version 0 is 32 zero bytes
+    record     key ‖ version, as 8 bytes, most significant first ‖ chain                  72 bytes
+
+    hash(records, depth) =
+        32 zero bytes                                  there is none, and depth >= 16
+        SHA-256(0x00 ‖ record)                         there is one, and depth >= 16
+        SHA-256(0x01 ‖ hash(those whose key has a 0 at bit `depth`, depth + 1)
+                     ‖ hash(those whose key has a 1 there, depth + 1))           else
+
+    root       hash(all records, 0)
+
+Bits are counted from the most significant bit of the key's first byte. Records are of a stream's
+newest version only. So the first 16 levels are always there, down to 65,536 buckets, and below them
+the tree is only as deep as it takes to tell the keys apart.
+
+A proof follows a key's bits down from the root until a record stands alone or there is none. It
+shows what is there: the stream's own record, nothing, or another stream's record, and then the
+stream does not exist. Otherwise it shows hashes only. They cannot be guessed: a record's chain
+depends on event ids and on salted digests.
+
+Limit: an update hashes its stream's bucket anew, so with tens of millions of streams somebody would
+have to keep hashes further down. What is hashed would not change.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from ledger.merkle.tree import HASH_BYTES, node_hash, subtree_hash
+
+BUCKET_BITS: Final = 16
+BUCKETS: Final = 1 << BUCKET_BITS
+NODE_BITS: Final = 4
+NODE_WIDTH: Final = 1 << NODE_BITS
+"""Hashes that a stored node holds: of the 16 subtrees four levels below it."""
+NODE_LEVELS: Final = BUCKET_BITS // NODE_BITS
+KEY_BITS: Final = 8 * HASH_BYTES
+NOTHING: Final = bytes(HASH_BYTES)
+"""The hash of an empty bucket, or of an empty part of one; also the chain of version 0."""
+_VERSION_BYTES: Final = 8
+RECORD_BYTES: Final = 2 * HASH_BYTES + _VERSION_BYTES
+
+
+class Record(Struct, frozen=True):
+    """What the map says of a stream."""
+
+    key: bytes
+    version: int
+    """How many events the stream has."""
+    chain: bytes
+    """Binds all of them, in order."""
+
+    @property
+    def raw(self) -> bytes:
+        """Its 72 bytes."""
+        return self.key + self.version.to_bytes(_VERSION_BYTES, "big") + self.chain
+
+    @classmethod
+    def of(cls, raw: bytes) -> "Record":
+        """Read 72 bytes."""
+        version = int.from_bytes(raw[HASH_BYTES:-HASH_BYTES], "big")
+        return cls(raw[:HASH_BYTES], version, raw[-HASH_BYTES:])
+
+
+class StreamProof(Struct, frozen=True):
+    """What stands where a stream's record is, or would be."""
+
+    found: Record | None
+    """The one record there: the stream's own, or another's; None when there is none."""
+    siblings: tuple[bytes, ...]
+    """The hashes beside the way, from the root down."""
+
+
+def key_of(stream: str) -> bytes:
+    """Give a stream's place in the map."""
+    return hashlib.sha256(stream.encode()).digest()
+
+
+def next_chain(chain: bytes, leaf: bytes) -> bytes:
+    """Add an event's leaf hash to its stream's chain."""
+    return hashlib.sha256(chain + leaf).digest()
+
+
+def bucket_of(key: bytes) -> int:
+    """Give the number of a key's bucket."""
+    return int.from_bytes(key[:2], "big")
+
+
+def split_bucket(raw: bytes) -> list[bytes]:
+    """Take a bucket's records apart."""
+    return [raw[start : start + RECORD_BYTES] for start in range(0, len(raw), RECORD_BYTES)]
+
+
+def bucket_hash(records: Sequence[bytes]) -> bytes:
+    """Hash the records of one bucket, which are sorted."""
+    return _hash(records, BUCKET_BITS)
+
+
+def empty_hashes(level: int) -> bytes:
+    """Give the 16 hashes of a stored node below which there is no stream.
+
+    Level 0 holds the hashes of buckets, level 3 is the one node at the top.
+    """
+    return _EMPTY[level]
+
+
+def node_places(buckets: Iterable[int]) -> list[tuple[int, int]]:
+    """Name the stored nodes above buckets, as level and index, lowest level first."""
+    places: list[tuple[int, int]] = []
+    indexes = set(buckets)
+    for level in range(NODE_LEVELS):
+        indexes = {index >> NODE_BITS for index in indexes}
+        places.extend((level, index) for index in sorted(indexes))
+    return places
+
+
+def update_nodes(
+    nodes: Mapping[tuple[int, int], bytes], changed: Mapping[int, bytes]
+) -> tuple[dict[tuple[int, int], bytes], bytes]:
+    """Put new bucket hashes into the stored nodes above them; give those nodes, and the root.
+
+    *nodes* are all that `node_places` names; one that is missing is empty.
+    """
+    updated: dict[tuple[int, int], bytes] = {}
+    hashes = dict(changed)
+    for level in range(NODE_LEVELS):
+        slots: dict[int, dict[int, bytes]] = {}
+        for index, hashed in hashes.items():
+            slots.setdefault(index >> NODE_BITS, {})[index % NODE_WIDTH] = hashed
+        hashes = {}
+        for index, fresh in slots.items():
+            node = bytearray(nodes.get((level, index), _EMPTY[level]))
+            for slot, hashed in fresh.items():
+                node[slot * HASH_BYTES : (slot + 1) * HASH_BYTES] = hashed
+            updated[level, index] = bytes(node)
+            hashes[index] = subtree_hash(updated[level, index])
+    return updated, hashes.get(0, EMPTY_STREAMS_ROOT)
+
+
+def streams_root(records: Iterable[Record]) -> bytes:
+    """Compute the root over all records, in any order."""
+    buckets: dict[int, list[bytes]] = {}
+    for record in records:
+        buckets.setdefault(bucket_of(record.key), []).append(record.raw)
+    return update_nodes({}, {n: bucket_hash(sorted(raw)) for n, raw in buckets.items()})[1]
+
+
+def prove_stream(
+    key: bytes, bucket: Sequence[bytes], nodes: Mapping[tuple[int, int], bytes]
+) -> StreamProof:
+    """Prove what the map holds for a key, from its bucket and the stored nodes above that."""
+    siblings: list[bytes] = []
+    number = bucket_of(key)
+    for level in reversed(range(NODE_LEVELS)):
+        index = number >> NODE_BITS * (level + 1)
+        slot = (number >> NODE_BITS * level) % NODE_WIDTH
+        siblings.extend(_beside(slot, nodes.get((level, index), _EMPTY[level])))
+    records, depth = list(bucket), BUCKET_BITS
+    while len(records) > 1:
+        sides: tuple[list[bytes], list[bytes]] = ([], [])
+        for record in records:
+            sides[_bit(record, depth)].append(record)
+        own = _bit(key, depth)
+        siblings.append(_hash(sides[1 - own], depth + 1))
+        records = sides[own]
+        depth += 1
+    return StreamProof(Record.of(records[0]) if records else None, tuple(siblings))
+
+
+def verify_stream(stream: str, proof: StreamProof, root: bytes) -> Record | None:
+    """Give the stream's record under a root, or None where the proof shows that there is none.
+
+    Raises:
+        ValueError: the proof shows nothing under that root.
+    """
+    key = key_of(stream)
+    depth = len(proof.siblings)
+    if not BUCKET_BITS <= depth <= KEY_BITS or any(len(s) != HASH_BYTES for s in proof.siblings):
+        raise ValueError("the proof of the stream has the wrong length")
+    hashed = NOTHING
+    found = proof.found
+    if found is not None:
+        if len(found.raw) != RECORD_BYTES or len(found.key) != HASH_BYTES:
+            raise ValueError("what the proof of the stream shows is no record")
+        if any(_bit(found.key, place) != _bit(key, place) for place in range(depth)):
+            raise ValueError("the proof is about another place than the stream's")
+        hashed = _record_hash(found.raw)
+    for place, sibling in reversed(list(enumerate(proof.siblings))):
+        pair = (sibling, hashed) if _bit(key, place) else (hashed, sibling)
+        hashed = node_hash(*pair)
+    if hashed != root:
+        raise ValueError("the proof of the stream does not lead to the root of the map")
+    return found if found is not None and found.key == key else None
+
+
+def _bit(key: bytes, place: int) -> int:
+    return key[place >> 3] >> (7 - (place & 7)) & 1
+
+
+def _record_hash(record: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + record).digest()
+
+
+def _hash(records: Sequence[bytes], depth: int) -> bytes:
+    if len(records) < 2:
+        return _record_hash(records[0]) if records else NOTHING
+    byte, mask = depth >> 3, 0x80 >> (depth & 7)
+    ones = [record for record in records if record[byte] & mask]
+    zeros = [record for record in records if not record[byte] & mask]
+    return node_hash(_hash(zeros, depth + 1), _hash(ones, depth + 1))
+
+
+def _beside(slot: int, hashes: bytes) -> Iterator[bytes]:
+    """Give what stands beside the way to a slot, from the top down."""
+    for height in reversed(range(NODE_BITS)):
+        other = (slot >> height ^ 1) << height
+        yield subtree_hash(hashes[other * HASH_BYTES : (other + (1 << height)) * HASH_BYTES])
+
+
+def _empty() -> tuple[bytes, ...]:
+    levels, hashed = [], NOTHING
+    for _ in range(NODE_LEVELS + 1):
+        levels.append(hashed * NODE_WIDTH)
+        hashed = subtree_hash(levels[-1])
+    return tuple(levels)
+
+
+_EMPTY: Final = _empty()
+EMPTY_STREAMS_ROOT: Final = subtree_hash(_EMPTY[NODE_LEVELS - 1])
