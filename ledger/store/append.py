@@ -19,7 +19,6 @@ stream or key of an earlier item in the same batch waits for the next batch.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +32,7 @@ from ledger.errors import (
     StoreUnavailable,
     WrongExpectedVersion,
 )
-from ledger.store.pending import Pending, columns
+from ledger.store.pending import Given, Pending, columns
 from ledger.store.pool import LOST, connect, is_lost, is_passing
 from ledger.store.port import AnyRecorded, Append
 from ledger.store.queries import load
@@ -112,6 +111,9 @@ class Appender:
             message = "too many appends are waiting for the database"
             raise AppendQueueFull(message)
         pending = Pending(append, loop.create_future(), loop.time() + self._deadline_s)
+        if pending.writes_twice:
+            message = "an append writes to one stream in two places"
+            raise Corrupt(message)
         self._waiting.append(pending)
         self._waiting_bytes += pending.size_bytes
         self._wake.set()
@@ -237,34 +239,32 @@ class Appender:
 
     async def _settle(self, batch: list[Pending], rows: list[Any]) -> None:
         """Give each caller its outcome; what was sent before and is refused now is looked up."""
+        given = Given(rows[0])
+        refused = {row["item"]: row for row in rows[1:]}
         committed: list[AnyRecorded] = []
         accepted: list[tuple[Pending, tuple[AnyRecorded, ...]]] = []
         doubtful: list[tuple[Pending, Conflict]] = []
-        for row in rows:
-            pending = batch[row["item"]]
-            if row["stream"] is not None or row["key"] is not None:
-                refusal = pending.refusal(row)
-                if pending.uncertain and pending.events:
-                    doubtful.append((pending, refusal))
-                else:
-                    pending.fail(refusal)
+        for item, pending in enumerate(batch):
+            row = refused.get(item)
+            if row is None:
+                records = pending.recorded(given)
+                accepted.append((pending, records))
+                committed.extend(records)
                 continue
-            numbers = row["numbers"]
-            records = (
-                pending.recorded(row["position"], numbers, row["recorded_at"]) if numbers else ()
-            )
-            accepted.append((pending, records))
-            committed.extend(records)
+            refusal: Conflict = pending.refusal(row)
+            if pending.uncertain and pending.events:
+                doubtful.append((pending, refusal))
+            else:
+                pending.fail(refusal)
         self.batches += 1
         self.events += len(committed)
         if committed:
-            committed.sort(key=_position)
             self._on_commit(committed)
         for pending, records in accepted:
             pending.resolve(records)
         # Last, because it can fail: the others have their outcome by then.
-        for pending, refusal in doubtful:
-            await self._look_up(pending, refusal)
+        for pending, refused_for in doubtful:
+            await self._look_up(pending, refused_for)
 
     async def _look_up(self, pending: Pending, refusal: Conflict) -> None:
         found = await self._find(pending)
@@ -289,6 +289,3 @@ class Appender:
             found.extend(recorded(row) for row in rows[: len(write.facts)])
         ours = [event.event_id for event in pending.events]
         return tuple(found) if [record.event_id for record in found] == ours else None
-
-
-_position: Final = attrgetter("position")

@@ -3,15 +3,15 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from ledger.errors import ClaimTaken, WrongExpectedVersion
 from ledger.events.codec import SCHEMA_VERSION, Counter, Event, counter_of, decode, encode, type_of
-from ledger.events.envelope import Recorded
+from ledger.events.envelope import Fact, Recorded
 from ledger.ids import new_uuid
-from ledger.store.port import AnyRecorded, Append
+from ledger.store.port import AnyRecorded, Append, StreamWrite
 
 SALT_BYTES = 16
 
@@ -23,6 +23,7 @@ class Prepared:
         "counter",
         "data",
         "digest",
+        "due_at",
         "event",
         "event_id",
         "occurred_at",
@@ -32,12 +33,14 @@ class Prepared:
         "version",
     )
 
-    def __init__(self, stream: str, version: int, event: Event, occurred_at: datetime) -> None:
-        self.stream = stream
+    def __init__(self, write: StreamWrite, version: int, fact: Fact[Event]) -> None:
+        event = fact.event
+        self.stream = write.stream
         self.version = version
+        self.due_at = write.due_at
         self.event_id = new_uuid()
         self.type = type_of(event)
-        self.occurred_at = occurred_at
+        self.occurred_at = fact.occurred_at
         self.counter: Counter = counter_of(event)
         self.data = encode(event)
         # What is handed on is what a reader of the log will decode, not what was put in: the two
@@ -45,6 +48,30 @@ class Prepared:
         self.event = decode(self.type, SCHEMA_VERSION, self.data)
         self.salt = secrets.token_bytes(SALT_BYTES)
         self.digest = hashlib.sha256(self.salt + self.data).digest()
+
+
+class Given:
+    """Positions and numbers as `ledger.append_events` gives them out: to what was accepted, in order."""
+
+    __slots__ = ("_numbers", "_position", "recorded_at")
+
+    def __init__(self, row: Any) -> None:
+        """Go on from where the log was before the batch."""
+        self._position: int = row["position"]
+        self._numbers: list[int] = [0, row["executions"], row["steps"], row["jobs"]]
+        self.recorded_at: datetime = row["recorded_at"]
+
+    def next_position(self) -> int:
+        """Give the next event's."""
+        self._position += 1
+        return self._position
+
+    def next_number(self, counter: Counter) -> int | None:
+        """Give the next event's, if its type has a counter."""
+        if not counter:
+            return None
+        self._numbers[counter] += 1
+        return self._numbers[counter]
 
 
 class Pending:
@@ -71,7 +98,7 @@ class Pending:
         self.uncertain = False
         """Whether it was sent before and the answer never came."""
         self.events = tuple(
-            Prepared(write.stream, version, fact.event, fact.occurred_at)
+            Prepared(write, version, fact)
             for write in append.writes
             for version, fact in enumerate(write.facts, start=write.expected_version + 1)
         )
@@ -82,14 +109,20 @@ class Pending:
             r.key for r in append.releases
         )
 
-    def recorded(
-        self, position: int, numbers: list[int | None], at: datetime
-    ) -> tuple[AnyRecorded, ...]:
+    @property
+    def writes_twice(self) -> bool:
+        """Whether two of its parts want to go on from the same version of a stream."""
+        written = sum(1 for write in self.append.writes if write.facts)
+        return written != len(self.streams_written) or not self.streams_read.isdisjoint(
+            self.streams_written
+        )
+
+    def recorded(self, given: "Given") -> tuple[AnyRecorded, ...]:
         """Build what the caller gets once the events have their positions."""
         context = self.append.context
         return tuple(
             Recorded(
-                position=position + offset,
+                position=given.next_position(),
                 stream=event.stream,
                 version=event.version,
                 event_id=event.event_id,
@@ -98,14 +131,14 @@ class Pending:
                 organization=context.organization,
                 actor=context.actor,
                 occurred_at=event.occurred_at,
-                recorded_at=at,
+                recorded_at=given.recorded_at,
                 correlation_id=context.correlation_id,
                 causation_id=context.causation_id,
-                number=number,
+                number=given.next_number(event.counter),
                 data_digest=event.digest,
                 event=event.event,
             )
-            for offset, (event, number) in enumerate(zip(self.events, numbers, strict=True))
+            for event in self.events
         )
 
     def resolve(self, records: tuple[AnyRecorded, ...]) -> None:
@@ -125,37 +158,58 @@ class Pending:
         return ClaimTaken(row["key"], row["owner"], row["value"])
 
 
-def columns(batch: list[Pending]) -> Iterator[list[Any]]:
-    """Lay a batch out as the parallel arrays that `ledger.append` takes, in its order."""
-    events = [(item, event) for item, pending in enumerate(batch) for event in pending.events]
-    contexts = [pending.append.context for pending in batch]
-    yield [item for item, _ in events]
-    yield [event.stream for _, event in events]
-    yield [event.version for _, event in events]
-    yield [event.event_id for _, event in events]
-    yield [event.type for _, event in events]
-    yield [SCHEMA_VERSION] * len(events)
-    yield [contexts[item].organization for item, _ in events]
-    yield [contexts[item].actor for item, _ in events]
-    yield [event.occurred_at for _, event in events]
-    yield [contexts[item].correlation_id for item, _ in events]
-    yield [contexts[item].causation_id for item, _ in events]
-    yield [int(event.counter) for _, event in events]
-    yield [event.digest for _, event in events]
-    yield [event.salt for _, event in events]
-    yield [event.data for _, event in events]
-    writes = [(item, w) for item, pending in enumerate(batch) for w in pending.append.writes]
-    yield [item for item, _ in writes]
-    yield [write.stream for _, write in writes]
-    yield [write.expected_version for _, write in writes]
-    yield [write.due_at for _, write in writes]
-    claims = [(item, c) for item, pending in enumerate(batch) for c in pending.append.claims]
-    yield [item for item, _ in claims]
-    yield [claim.key for _, claim in claims]
-    yield [claim.stream for _, claim in claims]
-    yield [claim.value for _, claim in claims]
-    yield [claim.expires_at for _, claim in claims]
-    releases = [(item, r) for item, pending in enumerate(batch) for r in pending.append.releases]
-    yield [item for item, _ in releases]
-    yield [release.key for _, release in releases]
-    yield [release.stream for _, release in releases]
+def columns(batch: list[Pending]) -> Iterator[Sequence[Any]]:
+    """Lay a batch out as the parallel arrays that `ledger.append_events` takes, in its order."""
+    numbered = list(enumerate(batch))
+    yield from _columns(16, (row for item, one in numbered for row in _events(item, one)))
+    yield from _columns(
+        3,
+        (
+            (item, write.stream, write.expected_version)
+            for item, one in numbered
+            for write in one.append.writes
+        ),
+    )
+    yield from _columns(
+        5,
+        (
+            (item, claim.key, claim.stream, claim.value, claim.expires_at)
+            for item, one in numbered
+            for claim in one.append.claims
+        ),
+    )
+    yield from _columns(
+        3,
+        (
+            (item, release.key, release.stream)
+            for item, one in numbered
+            for release in one.append.releases
+        ),
+    )
+
+
+def _columns(width: int, rows: Iterable[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) or ((),) * width
+
+
+def _events(item: int, pending: Pending) -> Iterator[tuple[Any, ...]]:
+    context = pending.append.context
+    for event in pending.events:
+        yield (
+            item,
+            event.stream,
+            event.version,
+            event.event_id,
+            event.type,
+            SCHEMA_VERSION,
+            context.organization,
+            context.actor,
+            event.occurred_at,
+            context.correlation_id,
+            context.causation_id,
+            event.counter,
+            event.digest,
+            event.salt,
+            event.data,
+            event.due_at,
+        )

@@ -135,7 +135,7 @@ async def test_what_would_commit_late_is_waited_for(database_url: str) -> None:
     held = Pending(one("early"), loop.create_future(), loop.time() + 60)
     row = await early.fetchrow(_SQL["append"], *columns([held]))
     assert row is not None
-    assert row["position"] == 1
+    assert row["position"] == 0, "where the log was before"
     late = asyncio.create_task(store.append(one("late")))
     waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     await eventually(lambda: watcher.fetchval(waits))
