@@ -76,7 +76,9 @@ class Node:
         """Migrate the database and start everything that runs by itself."""
         await migrate(dsn, MIGRATIONS, OWN_MIGRATIONS)
         async with AsyncExitStack() as stack:
-            store = await PostgresStore.open(dsn, max_connections=MAX_CONNECTIONS)
+            store = await PostgresStore.open(
+                dsn, max_connections=MAX_CONNECTIONS, max_waiting=settings.max_waiting
+            )
             stack.push_async_callback(store.close)
             node = cls(store, settings, clock)
             stack.push_async_callback(node.authenticator.stop)

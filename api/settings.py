@@ -24,6 +24,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 4 * 1024 * 1024
     max_json_depth: int = 64
     max_page: int = 1000
+    max_waiting: int = 8192
+    """Writes that may wait for the database; further ones are told to come back (503)."""
     max_long_polls: int = 2000
     """Requests that may wait for events or work at the same time."""
     rate_limit_per_minute: int = 0

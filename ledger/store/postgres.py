@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from ledger.store.append import Appender
+from ledger.store.append import MAX_WAITING, Appender
 from ledger.store.pool import open_pool, store_errors
 from ledger.store.port import AnyRecorded, Append, Claim
 from ledger.store.queries import load
@@ -38,15 +38,19 @@ class Renewed(Struct, frozen=True):
 class PostgresStore:
     """Implements `ledger.store.port.Store`; one a process."""
 
-    def __init__(self, dsn: str, pool: "asyncpg.Pool[Any]") -> None:
+    def __init__(
+        self, dsn: str, pool: "asyncpg.Pool[Any]", *, max_waiting: int = MAX_WAITING
+    ) -> None:
         self._pool = pool
         self.tail = Tail(
             dsn, lambda after, limit: self.read_log(after=after, limit=limit), self.head
         )
-        self.appender = Appender(dsn, self.tail.committed)
+        self.appender = Appender(dsn, self.tail.committed, max_waiting=max_waiting)
 
     @classmethod
-    async def open(cls, dsn: str, *, max_connections: int = 10) -> "PostgresStore":
+    async def open(
+        cls, dsn: str, *, max_connections: int = 10, max_waiting: int = MAX_WAITING
+    ) -> "PostgresStore":
         """Connect to a migrated database and begin to write and tail; the caller closes it.
 
         Raises:
@@ -54,7 +58,7 @@ class PostgresStore:
         """
         with store_errors():
             pool = await open_pool(dsn, max_size=max_connections)
-        store = cls(dsn, pool)
+        store = cls(dsn, pool, max_waiting=max_waiting)
         try:
             await store.tail.start()
         except BaseException:
