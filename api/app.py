@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api.auth.principal import Principal
+from api.door import Runner, allow_files
 from api.metrics import METRICS, Metrics
 from api.middleware.errors import errors
 from api.middleware.limits import RateLimit
@@ -59,17 +60,17 @@ def build_app(node: Node) -> web.Application:
 
 def build_runner(node: Node) -> web.AppRunner:
     """Put the application behind HTTP; the caller sets it up and cleans it up."""
-    return web.AppRunner(
+    return Runner(
         build_app(node),
-        access_log=None,
-        handle_signals=False,
+        limit=allow_files(node.settings.max_connections),
+        unread_s=node.settings.client_timeout_s,
         shutdown_timeout=node.settings.shutdown_grace_s,
+        access_log=None,
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,
         keepalive_timeout=KEEP_ALIVE_S,
         lingering_time=LINGER_S,
-        handler_cancellation=True,
     )
 
 

@@ -2,7 +2,8 @@
 
 Messages and local variables of unexpected errors may quote a request, so a line about one holds
 its type and where it was raised, and no more. The same goes for what aiohttp and asyncio log by
-themselves: a malformed header, for example, would be quoted whole.
+themselves: a malformed header, for example, would be quoted whole. What a line does quote is made
+visible: a name that a caller chose cannot end the line or steer the terminal it is read on.
 """
 
 import logging
@@ -15,6 +16,8 @@ from structlog.typing import EventDict, WrappedLogger
 from typing_extensions import override
 
 _LIBRARIES: Final = ("aiohttp", "asyncio")
+_NOT_HTTP: Final = "aiohttp.http_exceptions"
+"""Whose errors say that a client's bytes are not HTTP; not imported, so that commands start fast."""
 _MAX_FRAMES: Final = 30
 
 
@@ -39,6 +42,7 @@ def configure_logging(form: str, level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             tell_where,
+            make_visible,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -62,6 +66,18 @@ def tell_where(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
     return event
 
 
+def make_visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what is no letter, so that no text can end a line, forge one, or steer a terminal."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = "".join(c if c.isprintable() else _escaped(c) for c in value)
+    return event
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def _name(error: BaseException) -> str:
     """Name an error and what caused it; the system's own words quote nobody."""
     name = type(error).__name__
@@ -76,7 +92,8 @@ class LibraryHandler(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        # Anybody can send what is not HTTP, as often as they like: that must not fill the log.
+        level = logging.DEBUG if type(error).__module__ == _NOT_HTTP else record.levelno
         message = record.msg if isinstance(record.msg, str) and record.args else "library trouble"
-        structlog.get_logger(record.name).log(
-            record.levelno, message, exc_info=record.exc_info or None
-        )
+        structlog.get_logger(record.name).log(level, message, exc_info=record.exc_info or None)

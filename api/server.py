@@ -6,6 +6,7 @@ order: no new connections, running requests get a grace, what waits is written, 
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from pathlib import Path
@@ -25,6 +26,7 @@ from ledger.handle.system import ensure_system_jobs
 from ledger.store.embedded import EmbeddedPostgres
 
 BACKLOG: Final = 1024
+OWNER_ONLY: Final = 0o077
 _log = structlog.get_logger(__name__)
 
 
@@ -37,6 +39,8 @@ async def serve(
         ValueError: a setting cannot be used; the message names it.
         EmbeddedPostgresError: the embedded database cannot start; the message says what to do.
     """
+    # Whatever is written below the data directory is its owner's, also where that is open to others.
+    os.umask(OWNER_ONLY)
     settings = from_environment(host=host, port=port, data=data)
     configure_logging(settings.log_format, settings.log_level)
     stop = asyncio.Event()

@@ -26,6 +26,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_page: int = 1000
     max_waiting: int = 8192
     """Writes that may wait for the database; further ones are told to come back (503)."""
+    max_connections: int = 8192
+    """Open connections; fewer where the process may not open as many files."""
     max_long_polls: int = 2000
     """Requests that may wait for events or work at the same time."""
     rate_limit_per_minute: int = 0

@@ -5,6 +5,7 @@ they stop by that. What they print goes to a file.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,8 @@ class Child:
 
     async def start(self, arguments: Sequence[str]) -> None:
         """Start `jobledger <arguments>`."""
-        with self.log.open("ab") as log:
+        log = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -39,6 +41,8 @@ class Child:
                 # A terminal's Ctrl-C is for this process, which stops the others in order.
                 start_new_session=True,
             )
+        finally:
+            os.close(log)
 
     async def wait(self) -> int:
         """Wait for its end and give its exit status."""

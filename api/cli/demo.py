@@ -61,7 +61,7 @@ def demo(*, host: str, port: int, data: Path, once: bool) -> None:
 
 class _Demo:
     def __init__(self, *, host: str, port: int, data: Path, once: bool) -> None:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._host = host
         self._port = port
         self._data = data

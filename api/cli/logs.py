@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from api.log import make_visible, tell_where
+
 
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Set structlog up for this process."""
@@ -19,7 +21,8 @@ def log_to_stderr(level: int = logging.INFO) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            tell_where,
+            make_visible,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -1,5 +1,6 @@
 """Standard output: JSON for programs, tables and coloured words for people."""
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -37,8 +38,14 @@ def print_json(value: Any) -> None:
     """Print *value* as JSON: indented on a terminal, else on one line."""
     raw = msgspec.json.encode(value)
     if sys.stdout.isatty():
-        raw = msgspec.json.format(raw, indent=2)
+        click.echo(_unsteered(msgspec.json.format(raw, indent=2).decode()))
+        return
     click.echo(raw.decode())
+
+
+def _unsteered(document: str) -> str:
+    """Escape in a JSON document what a terminal would obey; of that, JSON escapes only a part."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in document)
 
 
 def print_json_line(value: Any) -> None:

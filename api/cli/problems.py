@@ -7,7 +7,9 @@ from api.client.errors import AccessDenied, Busy, ClientError, Refused, Unreacha
 
 def say(error: ClientError) -> None:
     """Show what went wrong, and what may help."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {describe(error)}", err=True)
+    # Much of it is the server's words, which may quote somebody's.
+    words = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in describe(error))
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {words}", err=True)
     if hint := advise(error):
         click.echo(f"  {hint}", err=True)
 

@@ -65,7 +65,8 @@ def worker(
     if lifeline:
         stop_with_stdin()
     files = data / "files"
-    files.mkdir(parents=True, exist_ok=True)
+    for folder in (data, files):  # what steps write there is nobody else's to read
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def work() -> int:
         address = await _await_address(url, key, data)

@@ -7,6 +7,7 @@ from aiohttp import ClientConnectionResetError, web
 from aiohttp.typedefs import Handler
 
 from api.dialects.port import DialectError
+from api.middleware.sites import refuse_other_sites
 from api.mounts.port import Mount, owner_of
 from api.native.problems import ProblemError, internal, problem_of, response
 from api.request import REQUEST_ID
@@ -29,6 +30,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     if mount is not None:
         return await _in_the_form_of(mount, request, handler)
     try:
+        refuse_other_sites(request)
         return await handler(request)
     except ProblemError as error:
         return response(error, request)
@@ -49,6 +51,7 @@ async def _in_the_form_of(
     mount: Mount, request: web.Request, handler: Handler
 ) -> web.StreamResponse:
     try:
+        refuse_other_sites(request)
         return await handler(request)
     except (asyncio.CancelledError, ClientConnectionResetError):
         raise  # nobody is left to answer

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 
 from api.auth.principal import OPERATORS, READERS, REPORTERS, WORKERS
 from api.dialects.port import MalformedRequest
@@ -106,6 +107,8 @@ async def _chunks(call: Call) -> AsyncIterator[bytes]:
             raise ProblemError(
                 408, "request-timeout", "The body did not come in time.", path="$"
             ) from None
+        except (web.RequestPayloadError, ContentEncodingError) as error:
+            raise malformed(f"the body cannot be read: {type(error).__name__}", "$") from None
         if not chunk:
             return
         yield chunk
@@ -125,6 +128,8 @@ async def download(call: Call) -> web.StreamResponse:
         headers={
             "Content-Type": blob.media_type or _ANY_TYPE,
             "Content-Disposition": disposition,
+            # What somebody uploaded never runs as a page of this site, however it is opened.
+            "Content-Security-Policy": "default-src 'none'; sandbox",
             "Digest": f"sha-256={blob.sha256}",
         },
     )

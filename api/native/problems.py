@@ -76,6 +76,11 @@ def response(error: ProblemError, request: web.Request) -> web.Response:
     return answer
 
 
+def document(error: ProblemError) -> bytes:
+    """Render a problem that is about no request in particular."""
+    return _ENCODER.encode(error.problem)
+
+
 def malformed(detail: str, path: str | None = None) -> ProblemError:
     """Say what is wrong with a request, and where."""
     return ProblemError(

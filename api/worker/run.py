@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from structlog import get_logger
 
+from api.auth.principal import DEFAULT_ORGANIZATION
 from api.client.session import Ledger
 from api.native.wire import StepView
 from api.worker.hold import Hold, Interruption
@@ -44,6 +45,18 @@ class Workshop(Struct, frozen=True, kw_only=True):
     worker: str
     handlers: Mapping[str, Handler]
     data_dir: Path
+
+
+def files_of(data_dir: Path, organization: str) -> Path:
+    """Give an organization's own folder: what one's steps bring, another's do not find.
+
+    The first organization's is the data directory itself. An organization's name holds no slash.
+    """
+    if organization == DEFAULT_ORGANIZATION:
+        return data_dir
+    folder = data_dir / "organizations" / organization
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 async def run_execution(hold: Hold, shop: Workshop) -> None:
@@ -186,7 +199,7 @@ class _Execution:
             parameters={argument.name: argument.value for argument in self._view.parameters},
             input=self._view.input,
             output=self._products.output,
-            data_dir=self._shop.data_dir,
+            data_dir=files_of(self._shop.data_dir, self._view.organization),
             report=StepTeller(self._products, step.index, len(self._view.steps)),
         )
 

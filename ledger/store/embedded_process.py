@@ -191,7 +191,9 @@ def _public_copy(installation: Path, target: Path) -> Path:
         if target.lstat().st_uid != 0 or not (copied / "bin" / "postgres").exists():
             raise OSError(errno.EEXIST, "exists, is not root's or is incomplete: remove it")
         return copied
-    target.parent.mkdir(mode=0o755, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        target.parent.mkdir()
+        target.parent.chmod(0o755)  # whatever the umask
     if os.statvfs(target.parent).f_flag & os.ST_NOEXEC:
         raise OSError(errno.EACCES, "programs may not be executed there")
     building = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))

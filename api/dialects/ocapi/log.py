@@ -19,7 +19,8 @@ def render_log(events: Iterable[Recorded[Any]]) -> bytes:
     for fact in events:
         if isinstance(fact.event, x.ExecutionCreated):
             steps = fact.event.steps
-        lines.extend(f"[{_shown(fact.occurred_at)}] {line}" for line in _lines(fact.event, steps))
+        at = _shown(fact.occurred_at)
+        lines.extend(f"[{at}] {_visible(line)}" for line in _lines(fact.event, steps))
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
 
@@ -70,6 +71,11 @@ def _lines(event: Any, steps: Sequence[x.PlannedStep]) -> Iterator[str]:  # noqa
 def _step(steps: Sequence[x.PlannedStep], index: int) -> str:
     step = steps[index - 1] if 1 <= index <= len(steps) else None
     return f"Step {step.step_id!r} ({step.scope})" if step is not None else f"Step {index}"
+
+
+def _visible(line: str) -> str:
+    """Take away what would move a reader's cursor or colour its terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line)
 
 
 def _one_line(text: str) -> str:

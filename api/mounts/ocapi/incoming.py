@@ -59,7 +59,8 @@ def content_type(request: web.Request) -> str:
 
     What `curl -d` names by itself counts as none, unless a browser could have added the credentials.
     """
-    told = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    sent = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    told = sent.encode("utf-8", "replace").decode()  # bytes that are no text are quoted back too
     by_browsers = request.headers.get("Authorization", "").lower().startswith("basic")
     return "" if told.lower() == FORM and not by_browsers else told
 

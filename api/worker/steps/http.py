@@ -1,4 +1,9 @@
-"""Step type `http`: one request from the operator's definition, and the status it must answer."""
+"""Step type `http`: one request from the operator's definition, and the status it must answer.
+
+The address is the definition's, word for word, and may be any that the worker can reach: who defines
+a job may run programs there, so keeping addresses from it would keep nothing. A redirect is followed
+only where the definition says so, since it is the other server that chooses where it leads.
+"""
 
 import asyncio
 from typing import Annotated, Any, Final
@@ -23,6 +28,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Text is sent as it is, anything else as JSON."""
     send_input: bool = False
     """Send the execution's input as JSON, in place of `body`."""
+    follow_redirects: bool = False
     expect: tuple[int, ...] = (200, 201, 202, 204)
     timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
 
@@ -48,7 +54,11 @@ async def run_http(context: StepContext) -> StepResult:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
             session.request(
-                settings.method, settings.url, headers=headers, data=content
+                settings.method,
+                settings.url,
+                headers=headers,
+                data=content,
+                allow_redirects=settings.follow_redirects,
             ) as response,
         ):
             kept = await _first_part(response)

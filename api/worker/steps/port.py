@@ -48,7 +48,7 @@ class StepContext(Struct, frozen=True, kw_only=True):
     output: Any
     """What earlier steps produced."""
     data_dir: Path
-    """A folder for files, shared by all steps of this worker."""
+    """A folder for files, shared by all steps that this worker runs for one organization."""
     report: StepReporter
 
 
