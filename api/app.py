@@ -23,6 +23,7 @@ from api.openapi import DESCRIPTION, describe
 from api.request import ALLOWANCE
 from api.route import Route
 from api.routes import OPEN_ROUTES, ROUTES
+from api.ui import pages
 
 RATE_LIMIT: Final = web.AppKey("rate-limit", RateLimit)
 MAX_HEADER_BYTES: Final = 16 * 1024
@@ -47,6 +48,7 @@ def build_app(node: Node) -> web.Application:
         app[RATE_LIMIT] = RateLimit(node.settings.rate_limit_per_minute)
     for open_route in OPEN_ROUTES:
         app.router.add_get(open_route.path, open_route.handler)
+    app.router.add_routes(pages.routes())
     app[MOUNTED] = MOUNTS
     for mount in MOUNTS:
         app.router.add_routes(mount.routes())

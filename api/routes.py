@@ -2,18 +2,30 @@
 
 from typing import Any, Final
 
-from api.auth.principal import ADMINS, AUDITORS, OPERATORS, READERS, REPORTERS, WORKERS
+from api.auth.principal import (
+    ADMINS,
+    AUDITORS,
+    EVERYBODY,
+    OPERATORS,
+    READERS,
+    REPORTERS,
+    WORKERS,
+)
 from api.native import (
+    activity,
     admin,
     bulk,
     events,
     executions,
     health,
+    job_statistics,
     jobs,
+    me,
     reports,
     tiles,
     tree,
     work,
+    workers,
 )
 from api.native import wire as w
 from api.openapi import docs, openapi
@@ -46,6 +58,7 @@ _EXECUTION_QUERY = (
     *_TIMES,
     Query(name="deleted", description="Deleted ones too (auditors).", type="boolean"),
     Query(name="total", description="Count all that match.", type="boolean"),
+    Query(name="short", description="Without steps, documents and logs.", type="boolean"),
     *_PAGE,
 )
 
@@ -169,6 +182,29 @@ def _jobs() -> tuple[Route, ...]:
     )
 
 
+def _job_statistics() -> tuple[Route, ...]:
+    one = "/v1/jobs/{job_id}"
+    common: dict[str, Any] = {"method": "GET", "roles": READERS, "tag": "jobs"}
+    return (
+        Route(
+            path=f"{one}/statistics",
+            handler=job_statistics.statistics,
+            summary="Show how a job has been doing",
+            answer=job_statistics.JobStatistics,
+            headers=_MIN,
+            **common,
+        ),
+        Route(
+            path=f"{one}/due-times",
+            handler=job_statistics.due_times,
+            summary="Show when a job is due, and what became of its last due times",
+            answer=job_statistics.DueTimes,
+            query=(_LIMIT,),
+            **common,
+        ),
+    )
+
+
 def _executions() -> tuple[Route, ...]:
     one = "/v1/executions/{execution}"
     common: dict[str, Any] = {"tag": "executions"}
@@ -213,7 +249,11 @@ def _executions() -> tuple[Route, ...]:
             roles=READERS,
             summary="List open executions",
             answer=w.ActiveList,
-            query=(Query(name="job_id", description="Only this job's."), *_PAGE),
+            query=(
+                Query(name="job_id", description="Only this job's."),
+                Query(name="status", description="Only these statuses.", repeated=True),
+                *_PAGE,
+            ),
             headers=_MIN,
             **common,
         ),
@@ -365,6 +405,37 @@ def _audit() -> tuple[Route, ...]:
         ),
         Route(
             method="GET",
+            path="/v1/activity",
+            handler=activity.read,
+            roles=READERS,
+            summary="Count what is open, and what started and ended by the minute",
+            tag="operation",
+            answer=activity.ActivityView,
+            query=(
+                Query(name="minutes", description="How many of the last ones.", type="integer"),
+            ),
+            headers=_MIN,
+        ),
+        Route(
+            method="GET",
+            path="/v1/workers",
+            handler=workers.list_workers,
+            roles=READERS,
+            summary="List who holds work, and until when",
+            tag="operation",
+            answer=workers.WorkerList,
+        ),
+        Route(
+            method="GET",
+            path="/v1/me",
+            handler=me.read,
+            roles=EVERYBODY,
+            summary="Show whose key this is, and what it may",
+            tag="operation",
+            answer=w.MeView,
+        ),
+        Route(
+            method="GET",
             path="/v1/keys",
             handler=admin.list_keys,
             roles=ADMINS,
@@ -498,7 +569,14 @@ def _tree() -> tuple[Route, ...]:
     )
 
 
-ROUTES: Final[tuple[Route, ...]] = (*_jobs(), *_executions(), *_work(), *_audit(), *_tree())
+ROUTES: Final[tuple[Route, ...]] = (
+    *_jobs(),
+    *_job_statistics(),
+    *_executions(),
+    *_work(),
+    *_audit(),
+    *_tree(),
+)
 
 OPEN_ROUTES: Final[tuple[OpenRoute, ...]] = (
     OpenRoute(path="/healthz", handler=health.healthz, summary="Whether the process is alive"),

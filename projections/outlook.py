@@ -67,12 +67,18 @@ async def page(
     organizations: Sequence[str] | None,
     now: datetime,
     job_id: str | None = None,
+    statuses: Sequence[str] | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> OutlookPage:
     """List open executions with their time left, newest first; *before* as in `active.query.page`."""
     found = await active.page(
-        pool, organizations=organizations, job_id=job_id, before=before, limit=limit
+        pool,
+        organizations=organizations,
+        job_id=job_id,
+        statuses=statuses,
+        before=before,
+        limit=limit,
     )
     jobs: defaultdict[str, set[str]] = defaultdict(set)
     for row in found.items:

@@ -9,6 +9,7 @@ from projections.history.projector import HistoryProjector
 from projections.jobs.projector import JobsProjector
 from projections.keys.projector import KeysProjector
 from projections.port import Projector
+from projections.rates.projector import RatesProjector
 from projections.tree.projector import TreeProjector
 
 PROJECTORS: Final[tuple[Projector, ...]] = (
@@ -18,6 +19,7 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
     HistoryProjector(),
     KeysProjector(),
     DocumentsProjector(),
+    RatesProjector(),
     TreeProjector(),
 )
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from typing import Final
+from typing import Final, get_args
 from uuid import UUID
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ WORKERS: Final[frozenset[Role]] = frozenset(("worker", "admin"))
 REPORTERS: Final[frozenset[Role]] = frozenset(("worker", "recorder", "admin"))
 AUDITORS: Final[frozenset[Role]] = frozenset(("auditor", "admin"))
 ADMINS: Final[frozenset[Role]] = frozenset(("admin",))
+EVERYBODY: Final[frozenset[Role]] = frozenset(get_args(Role))
 
 
 class Principal(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from api.auth.principal import AUDITORS
 from api.native.call import Call, answer, instant, integer, uuid_of
 from api.native.cursor import decode_cursor, encode_cursor
 from api.native.problems import ProblemError, malformed, not_found, of
-from api.native.views import active_view, execution_view, history_view
+from api.native.views import active_view, execution_view, history_view, short_execution_view
 from api.native.wire import (
     ActiveList,
     ExecutionList,
@@ -244,8 +244,9 @@ async def list_executions(call: Call) -> web.Response:
         with_total=call.query_flag("total"),
     )
     cursor = encode_cursor("e", page.next_before)
+    view = short_execution_view if call.query_flag("short") else execution_view
     body = ExecutionList(
-        executions=tuple(execution_view(state) for state in page.items),
+        executions=tuple(view(state) for state in page.items),
         position=page.position,
         next=cursor,
         total=page.total,
@@ -280,6 +281,7 @@ async def list_active(call: Call) -> web.Response:
         organizations=call.readable,
         now=call.node.clock(),
         job_id=call.query("job_id"),
+        statuses=call.choices("status", get_args(Status)) or None,
         before=decode_cursor(call.query("after"), "a"),
         limit=call.query_integer("limit", 100, low=1, high=call.node.settings.max_page),
     )

@@ -11,7 +11,7 @@ from api.native.call import Call, answer
 from api.native.cursor import decode_pair, encode_pair
 from api.native.executions import MERGE_TRIES, list_headers
 from api.native.problems import ProblemError, not_found, of
-from api.native.views import job_view
+from api.native.views import job_view, listed_job_view
 from api.native.wire import JobList, JobPost
 from ledger.events.definition import Definition, Schedule
 from ledger.handle.streams import StaleVersion
@@ -155,7 +155,7 @@ async def list_jobs(call: Call) -> web.Response:
     now = call.node.clock()
     cursor = encode_pair(page.next_after)
     body = JobList(
-        jobs=tuple(job_view(item.state, now) for item in page.items),
+        jobs=tuple(listed_job_view(item, now) for item in page.items),
         position=page.position,
         next=cursor,
     )

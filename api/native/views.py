@@ -3,12 +3,17 @@
 from datetime import datetime
 from typing import Final, cast
 
+from msgspec import convert
+from msgspec.structs import replace
+
 from api.native.wire import (
     ActiveView,
     ExecutionView,
     HistoryView,
+    JobCounts,
     JobView,
     KeyView,
+    LastRun,
     Next,
     StepView,
 )
@@ -20,6 +25,7 @@ from ledger.jobs.schedule import next_due_times
 from ledger.jobs.state import JobState
 from ledger.keys.state import KeyState
 from projections.history.query import HistoryRow
+from projections.jobs import query as jobs
 from projections.outlook import Outlook
 
 NEXT_DUE_SHOWN: Final = 3
@@ -75,6 +81,16 @@ def execution_view(state: ExecutionState) -> ExecutionView:
         waits_for=created.waits_for,
         deleted=state.deleted,
         erased=state.erased,
+    )
+
+
+def short_execution_view(state: ExecutionState) -> ExecutionView:
+    """Show an execution without its steps and documents, which may be large."""
+    return replace(
+        execution_view(replace(state, steps=(), output=None, attachments=(), metrics={})),
+        parameters=(),
+        input=None,
+        attributes={},
     )
 
 
@@ -178,6 +194,15 @@ def job_view(state: JobState, now: datetime) -> JobView:
         schedule=state.schedule,
         next_due_at=(next_due_times(state.schedule, now, NEXT_DUE_SHOWN) if state.schedule else ()),
         retired=state.retired,
+    )
+
+
+def listed_job_view(job: jobs.JobView, now: datetime) -> JobView:
+    """Show a job in a list, with how it has been doing."""
+    return replace(
+        job_view(job.state, now),
+        last=convert(job.last, LastRun, from_attributes=True) if job.last else None,
+        counts=convert(job.counts, JobCounts, from_attributes=True),
     )
 
 

@@ -62,6 +62,27 @@ class JobPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schedule: Schedule | None = None
 
 
+class JobCounts(Struct, frozen=True, kw_only=True):
+    """How many of a job's executions stand how."""
+
+    open: int = 0
+    ok: int = 0
+    warning: int = 0
+    error: int = 0
+    aborted: int = 0
+
+
+class LastRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job's newest execution that was not deleted."""
+
+    uuid: UUID
+    number: int
+    status: Status
+    created_at: datetime
+    outcome: Outcome | None = None
+    ended_at: datetime | None = None
+
+
 class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A job as it is now."""
 
@@ -78,6 +99,10 @@ class JobView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     schedule: Schedule | None = None
     next_due_at: tuple[datetime, ...] = ()
     retired: bool = False
+    last: LastRun | None = None
+    """Told in lists."""
+    counts: JobCounts | None = None
+    """Told in lists."""
 
 
 class ExecutionPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -423,6 +448,19 @@ class KeyList(Struct, frozen=True, kw_only=True, omit_defaults=True):
     keys: tuple[KeyView, ...]
     position: int
     next: str | None = None
+
+
+class MeView(Struct, frozen=True, kw_only=True):
+    """Whose key was shown, and what it may."""
+
+    key: UUID
+    name: str
+    public_id: str
+    roles: tuple[Role, ...]
+    organizations: tuple[str, ...]
+    """`*` stands for all."""
+    default_organization: str
+    """Where it acts when a request does not say."""
 
 
 class QuarantineView(Struct, frozen=True, kw_only=True, omit_defaults=True):

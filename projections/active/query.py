@@ -79,13 +79,14 @@ async def page(
     *,
     organizations: Sequence[str] | None,
     job_id: str | None = None,
+    statuses: Sequence[str] | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> ActivePage:
     """List open executions, newest first."""
     async with listing(pool, _NAME, _VERSION) as connection:
         position, rows, more = await newest(
-            connection, _SQL["page"], organizations, job_id, before, limit=limit
+            connection, _SQL["page"], organizations, job_id, statuses, before, limit=limit
         )
     items = tuple(_active_row(row) for row in rows)
     return ActivePage(

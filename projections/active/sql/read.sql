@@ -1,8 +1,8 @@
 -- Reading the active view; see ../../executions/sql/read.sql for the form of the answers.
 
 -- name: page
--- $1 organization or null for all, $2 job_id or null, $3 before (created_position, exclusive) or null,
--- $4 limit. Newest first. Planned with the values at hand.
+-- $1 organization or null for all, $2 job_id or null, $3 statuses or null, $4 before (created_position,
+-- exclusive) or null, $5 limit. Newest first. Planned with the values at hand.
 select p.position as reflects, a.*
 from projections.projection p
 left join lateral (
@@ -20,9 +20,10 @@ left join lateral (
     from view_active.active a
     where ($1::text is null or a.organization = $1)
         and ($2::text is null or a.job_id = $2)
-        and ($3::bigint is null or a.created_position < $3)
+        and ($3::text[] is null or a.status = any($3))
+        and ($4::bigint is null or a.created_position < $4)
     order by a.created_position desc
-    limit $4
+    limit $5
 ) a on true
 where p.name = 'active' and p.generation = 'live';
 
