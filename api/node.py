@@ -17,6 +17,7 @@ from api.settings import Settings
 from api.step_types import StepTypes
 from api.streaming.reading import LogReader
 from ledger.clock import Clock, system_clock
+from ledger.handle.erasure import Erasure
 from ledger.handle.executions import Executions
 from ledger.handle.jobs import Jobs
 from ledger.handle.keys import Keys
@@ -46,6 +47,7 @@ class Node:
         self.store = store
         self.jobs = Jobs(store, clock)
         self.executions = Executions(store, self.jobs, clock)
+        self.erasure = Erasure(store, self.executions)
         self.keys = Keys(store, clock)
         self.authenticator = Authenticator(self.keys, store.tail)
         self.tokens = Tokens(store.pool, self.authenticator, clock, settings.data)

@@ -15,6 +15,7 @@ from api.native import (
     activity,
     admin,
     bulk,
+    erase,
     events,
     executions,
     health,
@@ -303,6 +304,12 @@ def _executions() -> tuple[Route, ...]:
         Route(path=f"{one}/cancel", handler=executions.cancel, summary="Cancel", **control),
         Route(path=f"{one}/pause", handler=executions.pause, summary="Pause", **control),
         Route(path=f"{one}/resume", handler=executions.resume, summary="Resume", **control),
+        Route(
+            path=f"{one}/erase",
+            handler=erase.erase,
+            summary="Remove for good what a closed execution's events say",
+            **(control | {"roles": ADMINS}),
+        ),
         Route(
             method="POST",
             path=f"{one}/restart",

@@ -43,9 +43,8 @@ from ledger.jobs.state import JobState
 from ledger.scheduler import words
 from ledger.store.port import AnyRecorded, Append, Claim, Context, Release, StreamWrite
 from ledger.store.postgres import PostgresStore
-from ledger.store.reactions import Reactions
+from ledger.store.reactions import UPSTREAMS, Reactions
 
-NAME: Final = "upstreams"
 ACTOR: Final = "ledger"
 HOLD_S: Final = 5.0
 LOOK_S: Final = 1.0
@@ -68,7 +67,7 @@ class Reactor:
         self._jobs = jobs
         self._executions = executions
         self._clock = clock
-        self._reactions = Reactions(store.pool, NAME, new_uuid())
+        self._reactions = Reactions(store.pool, UPSTREAMS, new_uuid())
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -101,6 +101,12 @@ class ExecutionGone(Struct, frozen=True):
     execution: UUID
 
 
+class ContentErased(Struct, frozen=True):
+    """What the execution was is erased; nothing more can be asked of it."""
+
+    execution: UUID
+
+
 class ReportFenced(Struct, frozen=True):
     """The reporter's hold on the execution has ended; stop working on it."""
 
@@ -137,6 +143,7 @@ Rejection: TypeAlias = (
     | NotFinished
     | NotCancellable
     | ExecutionGone
+    | ContentErased
     | ReportFenced
     | ReportInvalid
     | KeyUnknown

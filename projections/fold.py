@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger.errors import Corrupt
+from ledger.events.envelope import Erased
 from ledger.executions.state import ExecutionState
 from ledger.store.port import AnyRecorded
 from projections.encoded import Decoder
@@ -102,11 +103,17 @@ async def fold_executions(
         for fact in facts:
             if new is not None and fact.version <= new.version:
                 continue
-            if not outlined and new is not None and fact.version != new.version + 1:
-                message = f"stream {stream} has a hole after version {new.version}"
+            hole = new is not None and fact.version != new.version + 1
+            if hole and not outlined and not _is_erasure(fact):
+                message = f"stream {stream} has a hole before version {fact.version}"
                 raise Corrupt(message)
             new = take(new, fact, outlined=outlined)
             taken.append(fact)
         if new is not None and taken:
             changes.append(Change(uuids[stream], old, new, taken))
     return changes
+
+
+def _is_erasure(fact: AnyRecorded) -> bool:
+    """Whether a fact makes a state forget, which it must, whatever was missed before."""
+    return fact.type == "execution.erased" or isinstance(fact.event, Erased)

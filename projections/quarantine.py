@@ -11,6 +11,7 @@ from ledger.store.port import AnyRecorded
 from projections import checkpoint as checkpoints
 from projections.checkpoint import SQL, Checkpoint
 from projections.faults import is_poison
+from projections.interests import is_followed, require_readable
 from projections.port import Generation, Pool, Projector, Reader
 
 ReadStream: TypeAlias = Callable[[str], Awaitable[list[AnyRecorded]]]
@@ -84,8 +85,9 @@ async def replay_quarantined(
                 event
                 for event in events
                 if from_position <= event.position <= checkpoint.position
-                and (projector.interests is None or event.type in projector.interests)
+                and is_followed(projector, event)
             ]
+            require_readable(projector, missed)
             await connection.execute(SQL["work_in"], f"{checkpoint.schema},pg_catalog")
             if missed:
                 await projector.apply(connection, missed)

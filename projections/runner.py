@@ -8,6 +8,8 @@ States of a runner:
 - *on trial*: one event is tried up to `MAX_ATTEMPTS` times, each counted durably before it is made.
   Then its stream is parked: in one transaction the checkpoint passes the event and the quarantine
   row says from which position on the stream's events are left aside.
+- *freeing*: an erasure is applied to a parked stream too, because a view must forget what it kept of
+  it. What it missed is read again, without content by now, and the stream is followed from then on.
 - *careful*: two owners in a row were lost at this position, so the next event may be what killed
   them. The first batch is taken event by event, each on trial.
 
@@ -21,18 +23,24 @@ On a crash at any line the transaction is lost whole, and the next owner applies
 
 import asyncio
 from collections.abc import Sequence
+from operator import attrgetter
+from pathlib import Path
 from typing import Final
 
 import structlog
 from msgspec.structs import replace
 
-from ledger.errors import LedgerError
+import ledger.store
+from ledger.errors import Corrupt, LedgerError
 from ledger.store.port import AnyRecorded
+from ledger.store.queries import load
+from ledger.store.rows import recorded
 from ledger.store.tail import Tail
 from projections import checkpoint as checkpoints
 from projections.advance import Advances
 from projections.checkpoint import SQL, Checkpoint, Superseded
 from projections.faults import is_poison
+from projections.interests import is_followed, require_readable
 from projections.port import Connection, Pool, Projector
 
 BATCH_EVENTS: Final = 2000
@@ -47,6 +55,9 @@ _CAREFUL_AFTER: Final = 2
 _IDLE_S: Final = 5.0
 _RETRY_PAUSES_S: Final = (0.05, 0.2)
 _ANALYZE_EVENTS: Final = 5000
+
+_LOG: Final = load(Path(ledger.store.__path__[0]) / "sql" / "log.sql")
+_position: Final = attrgetter("position")
 
 _log = structlog.get_logger(__name__)
 
@@ -145,8 +156,14 @@ class Runner:
         limit = self._batch_events
         if until is not None:
             limit = min(limit, until - self.position)
+        head = self._tail.head
         events = await self._tail.read(self.position, limit) if limit > 0 else []
         if not events:
+            if limit > 0 and head > self.position:
+                message = (
+                    f"the log has no events after position {self.position}, but ends at {head}"
+                )
+                raise Corrupt(message)
             return 0
         before = self.position
         try:
@@ -187,28 +204,46 @@ class Runner:
         await self._pass(events[middle:])
 
     def _is_wanted(self, event: AnyRecorded) -> bool:
-        interests = self.projector.interests
-        return (interests is None or event.type in interests) and event.stream not in self._parked
+        return event.stream not in self._parked and is_followed(self.projector, event)
 
-    async def _apply(self, events: Sequence[AnyRecorded], *, clear: str | None = None) -> None:
+    def _frees(self, event: AnyRecorded) -> bool:
+        return event.type == "execution.erased" and event.stream in self._parked
+
+    async def _apply(
+        self, events: Sequence[AnyRecorded], *, clear: str | None = None, frees: bool = True
+    ) -> None:
         """Apply a batch and pass it, in one transaction."""
-        wanted = [event for event in events if self._is_wanted(event)]
         position = events[-1].position
+        freed = [event.stream for event in events if frees and self._frees(event)]
         async with self._pool.acquire() as connection, connection.transaction():
             await checkpoints.advance(connection, self.checkpoint, position, self._lease_s)
-            if wanted:
-                await self.projector.apply(connection, wanted)
-            if clear is not None:
-                await self._execute(connection, "clear", clear)
+            await self._write(connection, events, freed)
+            for stream in (*freed, clear) if clear is not None else freed:
+                await self._execute(connection, "clear", stream)
+        for stream in freed:
+            self._parked.pop(stream, None)
         self._passed(position)
+
+    async def _write(
+        self, connection: Connection, events: Sequence[AnyRecorded], freed: Sequence[str]
+    ) -> None:
+        """Apply what is wanted of a batch, and what parked streams missed that are freed by it."""
+        wanted = [event for event in events if self._is_wanted(event)]
+        for stream in freed:
+            rows = await connection.fetch(_LOG["read_stream"], stream, 0, events[-1].position)
+            missed = [recorded(row) for row in rows if row["position"] >= self._parked[stream]]
+            wanted.extend(event for event in missed if is_followed(self.projector, event))
+        if freed:
+            wanted.sort(key=_position)
+        require_readable(self.projector, wanted)
+        if wanted:
+            await self.projector.apply(connection, wanted)
 
     async def apply_last(self, connection: Connection, events: Sequence[AnyRecorded]) -> None:
         """Apply and pass a batch in the caller's transaction, which a swap ends."""
         position = events[-1].position
         await checkpoints.advance(connection, self.checkpoint, position, self._lease_s)
-        wanted = [event for event in events if self._is_wanted(event)]
-        if wanted:
-            await self.projector.apply(connection, wanted)
+        await self._write(connection, events, [e.stream for e in events if self._frees(e)])
 
     def _passed(self, position: int) -> None:
         self.checkpoint = replace(self.checkpoint, position=position)
@@ -218,7 +253,13 @@ class Runner:
     async def _on_trial(self, event: AnyRecorded) -> None:
         """Try one event until it is applied, or its stream is parked."""
         if not self._is_wanted(event):
-            await self._apply([event])
+            if self._frees(event):
+                _log.error(
+                    "what was erased cannot be forgotten: rebuild",
+                    projection=self.projector.name,
+                    stream=event.stream,
+                )
+            await self._apply([event], frees=False)
             return
         while True:
             attempt = await checkpoints.count_attempt(

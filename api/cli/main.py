@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "resume": ("api.cli.steer", "Let a paused execution go on."),
     "restart": ("api.cli.steer", "Run a closed execution again."),
     "delete": ("api.cli.steer", "Hide a closed execution."),
+    "erase": ("api.cli.steer", "Remove for good what a closed execution was."),
     "projections": ("api.cli.projections", "Look after the read models."),
     "keys": ("api.cli.keys", "Make and revoke access keys."),
 }

@@ -1,4 +1,4 @@
-"""`jobledger cancel|pause|resume|restart|delete`: what is asked of one execution."""
+"""`jobledger cancel|pause|resume|restart|delete|erase`: what is asked of one execution."""
 
 import click
 
@@ -65,3 +65,19 @@ async def restart(ledger: Ledger, *, execution: str, as_json: bool) -> None:
 async def delete(ledger: Ledger, *, execution: str) -> None:
     """Hide a closed execution from views; its history stays for auditors."""
     await ledger.executions.delete(execution)
+
+
+@click.command(short_help="Remove for good what an execution was.")
+@click.argument("execution")
+@reason_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@connected
+async def erase(ledger: Ledger, *, execution: str, reason: str, yes: bool, as_json: bool) -> None:
+    """Remove for good what the events of a closed execution say; that it was stays on record."""
+    if not yes:
+        view = await ledger.executions.get(execution)
+        told = f"Erase execution #{view.number} {view.job_id} for good?"
+        click.confirm(told, abort=True, err=True)
+        execution = str(view.uuid)
+    _print(await ledger.executions.erase(execution, reason), as_json=as_json)

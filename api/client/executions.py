@@ -139,6 +139,13 @@ class Executions:
         """Let a paused one go on."""
         return await self._steer(execution, "/resume", reason)
 
+    async def erase(self, execution: ExecutionId, reason: str = "") -> ExecutionView:
+        """Remove for good what the events of a closed one say.
+
+        Idempotent.
+        """
+        return await self._steer(execution, "/erase", reason)
+
     async def restart(
         self,
         execution: ExecutionId,

@@ -64,6 +64,10 @@ class Blobs(Protocol):
         """Say where its bytes can be read."""
         ...
 
+    async def remove(self, blob_id: str) -> None:
+        """Forget a blob. Idempotent."""
+        ...
+
 
 class BlobFolder:
     """Blobs as files below one directory."""
@@ -130,6 +134,12 @@ class BlobFolder:
     def path(self, blob: Blob) -> Path:
         """See `Blobs`."""
         return self._file(blob.id)
+
+    async def remove(self, blob_id: str) -> None:
+        """See `Blobs`."""
+        # The bytes go first: without its notes nobody would know whose they are.
+        for file in (self._file(blob_id), self._file(blob_id).with_suffix(f".{_NOTES}")):
+            await asyncio.to_thread(file.unlink, missing_ok=True)
 
     def _file(self, blob_id: str) -> Path:
         # The last digits are random, so that folders fill evenly.

@@ -230,6 +230,13 @@ def of(  # noqa: C901 - one case a refusal
             )
         case r.ExecutionGone():
             return not_found("execution", str(refusal.execution))
+        case r.ContentErased():
+            return ProblemError(
+                409,
+                "erased",
+                "The execution was erased; nothing more can be asked of it.",
+                execution=refusal.execution,
+            )
         case r.ReportFenced():
             return ProblemError(
                 409,

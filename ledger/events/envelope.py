@@ -6,6 +6,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ledger.errors import Corrupt
+
 E = TypeVar("E", covariant=True)
 
 
@@ -43,3 +45,14 @@ class Recorded(Struct, Generic[E], frozen=True, kw_only=True):
     data_digest: bytes
     """SHA-256(salt ‖ data)."""
     event: E
+    """The fact; in a row of the log it may also be `Erased` or `Unreadable`."""
+
+
+class Erased(Struct, frozen=True):
+    """Stands for an event whose data was removed: only the envelope is left."""
+
+
+class Unreadable(Struct, frozen=True):
+    """Stands for an event whose data this process cannot decode, and says why."""
+
+    error: Corrupt

@@ -211,6 +211,13 @@ class ExecutionErased(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     reason: str = ""
     up_to_version: int = 0
+    """Everything up to here in the stream has lost its content: so many events."""
+    from_position: int = 0
+    to_position: int = 0
+    outcome: Outcome | None = None
+    """How it had ended, because others may wait for that; None when it was canceled."""
+    files: tuple[str, ...] = ()
+    """Ids of stored files that nothing else names, and that are removed with it."""
 
 
 class StepStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):

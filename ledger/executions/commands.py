@@ -191,6 +191,14 @@ class Delete(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Erase(Struct, frozen=True, kw_only=True):
+    """Remove for good what its events say; that it was, and when, stays."""
+
+    reason: str = ""
+    files: tuple[str, ...] = ()
+    """Ids of stored files to remove with it."""
+
+
 class LoseLease(Struct, frozen=True, kw_only=True):
     """The lease of this fence has expired."""
 
@@ -202,7 +210,17 @@ class Tick(Struct, frozen=True, kw_only=True):
 
 
 OnExisting: TypeAlias = (
-    Start | Release | Reports | Pause | Resume | Cancel | Describe | Delete | LoseLease | Tick
+    Start
+    | Release
+    | Reports
+    | Pause
+    | Resume
+    | Cancel
+    | Describe
+    | Delete
+    | Erase
+    | LoseLease
+    | Tick
 )
 """What can be asked of an execution that is there."""
 

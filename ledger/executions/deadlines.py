@@ -44,6 +44,8 @@ def look_again_at(state: ExecutionState, now: datetime) -> datetime | None:
 
 def _dues(state: ExecutionState) -> list[Due]:
     policies = state.policies
+    if state.erased:
+        return []
     if not state.is_open:
         if state.deleted or policies.retention_s is None:
             return []

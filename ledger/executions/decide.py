@@ -16,6 +16,7 @@ from ledger.executions.decide_retry import after_lease_loss, paused
 from ledger.executions.facts import Decision, Facts, facts
 from ledger.executions.state import ExecutionState
 from ledger.rejection import (
+    ContentErased,
     ExecutionGone,
     NotCancellable,
     NotFinished,
@@ -36,8 +37,10 @@ def decide(
         return _create(command, now) if state is None else ()
     if state is None:
         return ExecutionGone(execution=uuid)
+    if state.erased:
+        return _on_erased(state, command)
     if state.deleted:
-        return _on_deleted(state, command)
+        return _on_deleted(state, command, now)
     return _on_known(state, command, now)
 
 
@@ -63,6 +66,8 @@ def _on_known(  # noqa: C901 - one case for each command, in the order of a life
             if state.is_open:
                 return NotFinished(execution=state.uuid, status=state.status)
             return facts(now, x.ExecutionDeleted(reason=command.reason))
+        case c.Erase():
+            return _erase(state, command, now)
         case c.LoseLease():
             if not state.is_owned or state.fence != command.fence:
                 return ()
@@ -73,12 +78,36 @@ def _on_known(  # noqa: C901 - one case for each command, in the order of a life
             assert_never(command)
 
 
-def _on_deleted(state: ExecutionState, command: c.OnExisting) -> Decision:
+def _on_erased(state: ExecutionState, command: c.OnExisting) -> Decision:
     match command:
+        case c.Erase() | c.Tick() | c.LoseLease() | c.Release():
+            return ()
+        case _:
+            return ContentErased(execution=state.uuid)
+
+
+def _on_deleted(state: ExecutionState, command: c.OnExisting, now: datetime) -> Decision:
+    match command:
+        case c.Erase():
+            return _erase(state, command, now)
         case c.Delete() | c.Tick() | c.LoseLease() | c.Release():
             return ()
         case _:
             return ExecutionGone(execution=state.uuid)
+
+
+def _erase(state: ExecutionState, command: c.Erase, now: datetime) -> Decision:
+    if state.is_open:
+        return NotFinished(execution=state.uuid, status=state.status)
+    erased = x.ExecutionErased(
+        reason=command.reason,
+        up_to_version=state.version,
+        from_position=state.created_position,
+        to_position=state.position,
+        outcome=state.outcome,
+        files=command.files,
+    )
+    return facts(now, erased)
 
 
 def _create(command: c.Create, now: datetime) -> Facts:

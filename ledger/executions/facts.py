@@ -8,7 +8,8 @@ from uuid import UUID
 from ledger.events.codec import SCHEMA_VERSION, type_of
 from ledger.events.envelope import Fact, Recorded
 from ledger.events.executions import ExecutionEvent
-from ledger.executions.state import ExecutionState, evolve
+from ledger.executions.husk import follow
+from ledger.executions.state import ExecutionState
 from ledger.rejection import Rejection
 
 Facts: TypeAlias = tuple[Fact[ExecutionEvent], ...]
@@ -35,7 +36,7 @@ def ahead(
     """
     for fact in decided:
         known = state
-        state = evolve(
+        state = follow(
             known,
             Recorded(
                 position=known.position if known is not None else 0,

@@ -27,15 +27,17 @@ from ledger.executions.claims import changes, running_key, waiting_key
 from ledger.executions.deadlines import look_again_at
 from ledger.executions.decide import decide
 from ledger.executions.facts import ahead
+from ledger.executions.husk import follow
 from ledger.executions.parameters import arguments
 from ledger.executions.plan import expand, included_jobs
-from ledger.executions.state import ExecutionState, StepState, evolve
+from ledger.executions.state import ExecutionState, StepState
 from ledger.handle.jobs import Jobs, definition_of
 from ledger.handle.streams import Done, Loaded, Planned, StaleVersion, Streams
 from ledger.ids import execution_of, execution_stream, job_stream, new_uuid
 from ledger.jobs.state import JobState
 from ledger.rejection import (
     AlreadyRunning,
+    ContentErased,
     ExecutionGone,
     JobUnknown,
     NotFinished,
@@ -143,7 +145,7 @@ class Executions:
         self._store = store
         self._jobs = jobs
         self._clock = clock
-        self.streams = Streams[ExecutionState](store, evolve, cache_size=CACHE_SIZE)
+        self.streams = Streams[ExecutionState](store, follow, cache_size=CACHE_SIZE)
         self._plans: OrderedDict[str, _Planned] = OrderedDict()
 
     async def create(
@@ -237,6 +239,8 @@ class Executions:
         self, context: Context, old: ExecutionState, wanted: NewExecution
     ) -> Creation:
         """Run a failed or aborted execution's work again, from the step where it ended."""
+        if old.erased:
+            return ContentErased(execution=old.uuid)
         if old.is_open:
             return NotFinished(execution=old.uuid, status=old.status)
         if old.status == "finished" and old.outcome != "error":

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 from msgspec import Struct
 
 from ledger.errors import Unavailable, WrongExpectedVersion
-from ledger.events.envelope import Fact
+from ledger.events.envelope import Fact, Unreadable
 from ledger.rejection import Rejection
 from ledger.store.port import AnyRecorded, Append, Claim, Context, Release, Store, StreamWrite
 
@@ -64,6 +64,19 @@ class Streams(Generic[S]):
         self._evolve = evolve
         self._cache: OrderedDict[str, Loaded[S]] = OrderedDict()
         self._cache_size = cache_size
+        self._forgotten: OrderedDict[str, int] = OrderedDict()
+        """Streams whose content was removed, and below which version; what was read before that
+        and comes in only now is not kept."""
+
+    def forget(self, stream: str, version: int) -> None:
+        """Drop what is kept of a stream whose events below *version* have lost their content."""
+        self._forgotten[stream] = version
+        self._forgotten.move_to_end(stream)
+        while len(self._forgotten) > self._cache_size:
+            self._forgotten.popitem(last=False)
+        cached = self._cache.get(stream)
+        if cached is not None and cached.version < version:
+            del self._cache[stream]
 
     async def load(self, stream: str) -> Loaded[S]:
         """Give a stream's state, possibly from the cache and then possibly behind."""
@@ -74,7 +87,11 @@ class Streams(Generic[S]):
         return await self.refresh(stream)
 
     async def refresh(self, stream: str) -> Loaded[S]:
-        """Give a stream's state as it is in the log now."""
+        """Give a stream's state as it is in the log now.
+
+        Raises:
+            Corrupt: the stream holds what cannot be read.
+        """
         known = self._cache.get(stream) or Loaded[S](None, 0)
         records = await self._store.read_stream(stream, after=known.version)
         return self.fold(stream, known, records)
@@ -92,6 +109,8 @@ class Streams(Generic[S]):
     def fold(self, stream: str, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
         """Take new events of a stream into the cache, unless somebody else took in later ones."""
         loaded = self._folded(known, records)
+        if loaded.version < self._forgotten.get(stream, 0):
+            return loaded
         cached = self._cache.get(stream)
         if loaded.version > (cached.version if cached is not None else 0):
             self._cache[stream] = loaded
@@ -103,6 +122,8 @@ class Streams(Generic[S]):
     def _folded(self, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
         state, version = known.state, known.version
         for record in records:
+            if isinstance(record.event, Unreadable):
+                raise record.event.error
             state = self._evolve(state, record)
             version = record.version
         return Loaded(state, version)

@@ -92,6 +92,8 @@ class PostgresStore:
         """See the port."""
         with store_errors():
             rows = await self._pool.fetch(_LOG["read_log"], after, limit)
+            if not rows:
+                rows = await self._pool.fetch(_LOG["read_beyond"], after, limit)
         return [recorded(row) for row in rows]
 
     async def read_stream(

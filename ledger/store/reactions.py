@@ -9,7 +9,17 @@ import asyncpg
 from ledger.store.pool import store_errors
 from ledger.store.queries import load
 
+UPSTREAMS: Final = "upstreams"
+"""The reactor to what ended: see `ledger.reactor`."""
+
 _SQL: Final = load(Path(__file__).parent / "sql" / "reactions.sql")
+
+
+async def place_of(pool: "asyncpg.Pool[Any]", name: str) -> int:
+    """Read up to which position a named reactor has reacted, whoever does it."""
+    with store_errors():
+        place: int = await pool.fetchval(_SQL["place"], name)
+    return place
 
 
 class Reactions:

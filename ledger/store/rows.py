@@ -3,26 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ledger.errors import Corrupt
 from ledger.events.codec import decode
-from ledger.events.envelope import Recorded
+from ledger.events.envelope import Erased, Recorded, Unreadable
 from ledger.store.port import AnyRecorded
+
+_ERASED = Erased()
 
 
 def recorded(row: Mapping[str, Any]) -> AnyRecorded:
     """Decode one row.
 
-    Raises:
-        UnknownEventType: a newer version wrote it; upgrade this process.
-        UndecodableEvent: the bytes do not fit the type; an operator must look.
+    What is erased or cannot be decoded has a stand-in for its `event`, so that one such row keeps
+    nobody from reading the others; whoever needs the fact itself has to look.
     """
-    position, schema_version, event_type = row["position"], row["schema_version"], row["type"]
     return Recorded(
-        position=position,
+        position=row["position"],
         stream=row["stream"],
         version=row["version"],
         event_id=row["event_id"],
-        type=event_type,
-        schema_version=schema_version,
+        type=row["type"],
+        schema_version=row["schema_version"],
         organization=row["organization"],
         actor=row["actor"],
         occurred_at=row["occurred_at"],
@@ -31,5 +32,15 @@ def recorded(row: Mapping[str, Any]) -> AnyRecorded:
         causation_id=row["causation_id"],
         number=row["number"],
         data_digest=row["data_digest"],
-        event=decode(event_type, schema_version, row["data"], position=position),
+        event=_event(row),
     )
+
+
+def _event(row: Mapping[str, Any]) -> Any:
+    data = row["data"]
+    if data is None:
+        return _ERASED
+    try:
+        return decode(row["type"], row["schema_version"], data, position=row["position"])
+    except Corrupt as error:
+        return Unreadable(error)

@@ -9,25 +9,43 @@ The ring never has a hole. A commit of this process that does not continue it (a
 committed in between) is left out, and the next follower that reads from the ring's end fills the
 gap. A follower that reads beyond its end shows that nobody will: then the ring starts anew there.
 
+What was erased is forgotten here too, and whoever keeps more of the log in memory is told of it: at
+once for an erasure of this process, within a second for those of others. Content that was read before
+and arrives after is taken for erased.
+
+A log with holes (somebody deleted rows) is followed over them; such a stretch is not kept in the ring.
+
 On loss of the database followers keep waiting; the listener reconnects and looks at the head again.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 import structlog
+from msgspec.structs import replace
 
+from ledger.events.envelope import Erased
 from ledger.store.pool import LOST, connect
 from ledger.store.port import AnyRecorded
+from ledger.store.queries import load
 
 CHANNEL: Final = "jobledger"
+ERASED_CHANNEL: Final = "jobledger_erased"
 POLL_S: Final = 1.0
 RING_EVENTS: Final = 8192
+MAX_ERASURES: Final = 10_000
+"""How many erasures are remembered, for content that arrives after its erasure was told."""
+
+Forget: TypeAlias = Callable[[str, int], None]
+"""Is told a stream, and the version of its erasure: what is below has no content any more."""
+
+_SQL: Final = load(Path(__file__).parent / "sql" / "log.sql")
 
 _log = structlog.get_logger(__name__)
 
@@ -49,13 +67,19 @@ class Tail:
         self._listener: asyncio.Task[None] | None = None
         self._heard: dict[str, Callable[[str], None]] = {}
         self._stops = 0
+        self._erased: OrderedDict[str, int] = OrderedDict()
+        self._erasures_seen = 0
+        self._forgetful: list[Forget] = []
+        self._look = asyncio.Event()
         self.head = 0
         """Highest position known to be committed; every position up to it is visible."""
 
     async def start(self) -> None:
         """Learn the head and begin to listen. Idempotent."""
         if self._listener is None:
-            self.seen(await self._read_head())
+            head = await self._read_head()
+            self._erasures_seen = max(self._erasures_seen, head)
+            self.seen(head)
             self._listener = asyncio.create_task(self._listen(), name="tail-listener")
 
     async def stop(self) -> None:
@@ -75,9 +99,16 @@ class Tail:
         """
         self._heard[channel] = told
 
+    def on_erasure(self, forget: Forget) -> None:
+        """Have *forget* called with every erasure; it may be called twice with one."""
+        self._forgetful.append(forget)
+
     def committed(self, records: list[AnyRecorded]) -> None:
         """Take in a batch that this process committed, in position order."""
         self._extend(records)
+        for record in records:
+            if record.type == "execution.erased":
+                self._forget(record.stream, record.version)
         self.seen(records[-1].position)
 
     def seen(self, position: int) -> None:
@@ -120,7 +151,14 @@ class Tail:
         if after >= self.head:
             return []
         records = await self._read_log(after, limit)
-        if self._ring and records and records[0].position > self._ring[-1].position + 1:
+        if not records:
+            # The log's end was cut off, and the head still tells of it: nobody shall spin on that.
+            _log.error("the log has no events up to its head", after=after, head=self.head)
+            await asyncio.sleep(POLL_S)
+            return []
+        if self._erased:
+            records = self._without_erased(records)
+        if self._ring and records[0].position > self._ring[-1].position + 1:
             self._ring.clear()
         self._extend(records)
         return records
@@ -129,12 +167,35 @@ class Tail:
         """Continue the ring if *records* do; start it if it is empty."""
         if not records:
             return
+        if records[-1].position - records[0].position >= len(records):
+            self._ring.clear()
+            return
         last = self._ring[-1].position if self._ring else records[0].position - 1
         if records[0].position > last + 1:
             return
-        self._ring.extend(record for record in records if record.position > last)
+        fresh = [record for record in records if record.position > last]
+        self._ring.extend(fresh)
         while len(self._ring) > RING_EVENTS:
             self._ring.popleft()
+
+    def _without_erased(self, records: list[AnyRecorded]) -> list[AnyRecorded]:
+        return [
+            replace(record, event=Erased())
+            if record.version < self._erased.get(record.stream, 0)
+            else record
+            for record in records
+        ]
+
+    def _forget(self, stream: str, version: int) -> None:
+        """Take an erasure into account. Idempotent."""
+        self._erased[stream] = version
+        self._erased.move_to_end(stream)
+        while len(self._erased) > MAX_ERASURES:
+            self._erased.popitem(last=False)
+        if any(record.stream == stream for record in self._ring):
+            self._ring = deque(self._without_erased(list(self._ring)))
+        for forget in self._forgetful:
+            forget(stream, version)
 
     def _wake(self) -> None:
         for waiter in self._waiters:
@@ -157,15 +218,23 @@ class Tail:
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda *_: lost.set())
+            connection.add_termination_listener(lambda *_: self._look.set())
             listened_to: set[str] = set()
             while not lost.is_set():
-                for channel in {CHANNEL, *self._heard} - listened_to:
+                for channel in {CHANNEL, ERASED_CHANNEL, *self._heard} - listened_to:
                     await connection.add_listener(channel, self._notified)
                     listened_to.add(channel)
+                self._look.clear()
                 head = await connection.fetchval("select position from ledger.head", timeout=5)
                 self.seen(head)
+                erasures = await connection.fetch(
+                    _SQL["erasures"], self._erasures_seen, MAX_ERASURES, timeout=5
+                )
+                for erasure in erasures:
+                    self._forget(erasure["stream"], erasure["version"])
+                    self._erasures_seen = erasure["position"]
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), POLL_S)
+                    await asyncio.wait_for(self._look.wait(), POLL_S)
         finally:
             connection.terminate()
 
@@ -174,5 +243,7 @@ class Tail:
             return
         if channel == CHANNEL and payload.isdigit():
             self.seen(int(payload))
+        elif channel == ERASED_CHANNEL:
+            self._look.set()
         elif channel in self._heard:
             self._heard[channel](payload)

@@ -183,6 +183,10 @@ delete from projections.projection where name = $1 and generation = $2 and epoch
 -- $1 left schema, $2 right schema, $3 limit a table.
 select table_name, key, kind from projections.differences($1, $2, $3);
 
+-- name: erased_since
+-- $1 position. Whether anything was erased after it.
+select exists (select from ledger.erasures where position > $1);
+
 -- name: want
 -- $1 names of projections with commas between. Tells their owners that somebody waits.
 select pg_notify('jobledger_wanted', $1);

@@ -59,6 +59,8 @@ def of(refusal: r.Rejection) -> tuple[int, str]:  # noqa: C901 - one case a refu
             return 409, f"Jobs of the type {refusal.job_id[:100]!r} cannot be canceled."
         case r.ExecutionGone():
             return 404, f"There is no job {refusal.execution}."
+        case r.ContentErased():
+            return 404, f"The job {refusal.execution} was erased."
         case r.ReportFenced():
             return 409, "The hold on the job has ended."
         case r.ReportInvalid():

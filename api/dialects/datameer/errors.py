@@ -36,7 +36,7 @@ def reason(refusal: r.Rejection) -> tuple[int, str]:  # noqa: C901 - one case a 
             return 409, f"The job execution is {refusal.status}"
         case r.NotCancellable():
             return 409, f"Job '{refusal.job_id}' can't be stopped"
-        case r.ExecutionGone():
+        case r.ExecutionGone() | r.ContentErased():
             return 404, no_entity("JobExecution", str(refusal.execution))
         case r.ReportFenced():
             return 409, "The job execution has another owner"

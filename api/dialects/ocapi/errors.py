@@ -271,7 +271,7 @@ def of_refusal(
             return bad_parameter(refusal.name, refusal.reason)
         case r.NotFinished():
             return not_finished(execution_id)
-        case r.ExecutionGone():
+        case r.ExecutionGone() | r.ContentErased():
             return execution_not_found(execution_id)
         case (
             r.JobExists()

@@ -45,6 +45,8 @@ def of(refusal: r.Rejection) -> Problem:  # noqa: C901 - one case a refusal
             return problem(409, "not-cancellable", "The job does not allow canceling.")
         case r.ExecutionGone():
             return problem(404, "not-found", f"There is no execution {refusal.execution}.")
+        case r.ContentErased():
+            return problem(404, "not-found", f"The execution {refusal.execution} was erased.")
         case r.ReportFenced():
             return problem(409, "fenced", "The hold on the execution has ended.")
         case r.ReportInvalid():

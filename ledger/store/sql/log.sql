@@ -12,6 +12,19 @@ from ledger.events
 where position > $1 and position <= $1 + $2
 order by position;
 
+-- name: read_beyond
+-- $1 after (exclusive), $2 limit. By position, over a hole however wide.
+select position, stream, version, event_id, type, schema_version, organization, actor,
+    occurred_at, recorded_at, correlation_id, causation_id, number, data_digest, salt, data
+from ledger.events
+where position > $1
+order by position
+limit $2;
+
+-- name: erasures
+-- $1 after (position, exclusive), $2 limit. What was erased, in the order of the log.
+select position, stream, version from ledger.erasures where position > $1 order by position limit $2;
+
 -- name: read_stream
 -- $1 stream, $2 after version (exclusive), $3 highest position or null. By version, contiguous.
 -- The lower bound on position lets the planner skip partitions older than the stream.

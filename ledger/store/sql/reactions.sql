@@ -6,6 +6,10 @@ update ledger.reactors set owner = $2, held_until = now() + make_interval(secs =
 where name = $1 and (owner = $2 or owner is null or held_until <= now())
 returning position;
 
+-- name: place
+-- $1 name. Everything up to here was reacted to, or is put off.
+select position from ledger.reactors where name = $1;
+
 -- name: advance
 -- $1 name, $2 owner, $3 position, $4 seconds. Moves on, and keeps the hold; no row when it was lost.
 -- What lies below was handled either way, so a place never moves back.

@@ -1,0 +1,47 @@
+"""Which events a projector is given, and which of them it cannot be given.
+
+An event whose data cannot be read counts as the event's fault: its stream is set aside, like one whose
+event cannot be applied. An event of an unknown type may mean anything for its stream, so it concerns
+every projector that follows streams of that kind. A projector that takes every event reads envelopes
+alone, and goes on over all of them.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ledger.events.codec import TYPES
+from ledger.events.envelope import Unreadable
+from ledger.store.port import AnyRecorded
+from projections.port import Projector
+
+_KINDS: Final = {"step": "execution", "report": "execution"}
+"""Kinds of streams, where the first word of an event's type is another."""
+
+
+def is_followed(projector: Projector, event: AnyRecorded) -> bool:
+    """Whether an event concerns a projector."""
+    interests = projector.interests
+    if interests is None or event.type in interests:
+        return True
+    if event.type in TYPES:
+        return False
+    kind = event.stream.partition("/")[0]
+    return any(_kind_of(interest) == kind for interest in interests)
+
+
+def require_readable(projector: Projector, events: Sequence[AnyRecorded]) -> None:
+    """Refuse a batch in which something is wanted that cannot be read.
+
+    Raises:
+        Corrupt: the first such event's reason.
+    """
+    if projector.interests is None:
+        return
+    for event in events:
+        if isinstance(event.event, Unreadable):
+            raise event.event.error
+
+
+def _kind_of(event_type: str) -> str:
+    word = event_type.partition(".")[0]
+    return _KINDS.get(word, word)
