@@ -23,7 +23,8 @@ LONG_S = 30
 LISTENERS = """
     select pid from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid()
-        and (query ilike 'listen%' or query like 'select position from ledger.head%')
+        and (query ilike 'listen%' or query like 'select position from ledger.head%'
+            or query like '%ledger.erasures%')
 """
 
 
