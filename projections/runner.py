@@ -157,7 +157,7 @@ class Runner:
         if until is not None:
             limit = min(limit, until - self.position)
         head = self._tail.head
-        events = await self._tail.read(self.position, limit) if limit > 0 else []
+        events = await self._read(limit) if limit > 0 else []
         if not events:
             if limit > 0 and head > self.position:
                 message = (
@@ -181,6 +181,10 @@ class Runner:
             raise
         await self._analyze(self.position - before)
         return self.position - before
+
+    async def _read(self, limit: int) -> Sequence[AnyRecorded]:
+        stored = self.checkpoint.generation == "verify"
+        return await self._tail.read(self.position, limit, stored=stored)
 
     async def _pass(self, events: Sequence[AnyRecorded]) -> None:
         try:

@@ -116,7 +116,7 @@ async def _compare(
             if live.position < runner.position:
                 return None
             if live.position > runner.position:
-                rest = await tail.read(runner.position, BATCH_EVENTS)
+                rest = await tail.read(runner.position, BATCH_EVENTS, stored=True)
                 if not rest or rest[-1].position < live.position:
                     return None
                 rest = [event for event in rest if event.position <= live.position]

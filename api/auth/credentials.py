@@ -3,11 +3,13 @@
 The file is the only place where these secrets are readable. A data directory that is attached to
 another database registers the same secrets there. Several servers may start on one directory at
 once: the first file stays, and the url in it is that of the server that started last. A key that
-was revoked stays so over restarts; remove the file to get new ones.
+was revoked stays so over restarts; remove the file to get new ones. A key whose events in the log cannot
+be read, because somebody changed them, opens nothing: a new one takes its place in the file.
 """
 
 import os
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from api.auth.principal import ALL, DEFAULT_ORGANIZATION
-from ledger.errors import ClaimTaken
+from ledger.errors import ClaimTaken, Corrupt
 from ledger.handle.keys import Keys, new_secret
 from ledger.store.port import Context
 
@@ -63,23 +65,31 @@ async def ensure_credentials(directory: Path, url: str, keys: Keys) -> Credentia
         write_credentials(directory, credentials)
     _close_to_others(directory / FILE)
     context = Context(organization=DEFAULT_ORGANIZATION, actor="ledger")
-    for name, public_id, secret in (
-        ("admin", "admin-key", credentials.admin_key),
-        ("client", credentials.client_id, credentials.client_secret),
-        ("api-key", "api-key", credentials.api_key),
-        ("user", credentials.user, credentials.password),
+    for name, public_id, field in (
+        ("admin", "admin-key", "admin_key"),
+        ("client", credentials.client_id, "client_secret"),
+        ("api-key", "api-key", "api_key"),
+        ("user", credentials.user, "password"),
     ):
+        told = partial(
+            keys.create,
+            context,
+            name=name,
+            roles=("admin",),
+            organizations=(DEFAULT_ORGANIZATION, ALL),
+            public_id=public_id,
+        )
         try:
-            await keys.create(
-                context,
-                name=name,
-                roles=("admin",),
-                organizations=(DEFAULT_ORGANIZATION, ALL),
-                public_id=public_id,
-                secret=secret,
-            )
+            await told(secret=getattr(credentials, field))
         except ClaimTaken:
             _log.warning("a key of the credentials file was revoked", key=name)
+        except Corrupt:
+            # Somebody changed its events. Whoever owns this directory must still come in and look.
+            _log.error("a key's events cannot be read; another takes its place", key=name)
+            made: dict[str, str] = {field: getattr(_made_up(url), field)}
+            await told(secret=made[field])
+            credentials = replace(credentials, **made)
+            write_credentials(directory, credentials)
     return credentials
 
 

@@ -13,6 +13,7 @@ from ledger import rejection as r
 from ledger.errors import (
     AppendQueueFull,
     Conflict,
+    Corrupt,
     LedgerError,
     NotFound,
     ProjectionLagging,
@@ -111,6 +112,10 @@ def problem_of(error: LedgerError) -> ProblemError:
             return ProblemError(404, "not-found", f"There is no such {error.kind}.")
         case Conflict():
             return ProblemError(409, "conflict", "Somebody else changed it at the same time.")
+        case Corrupt():
+            _log.error("ledger error", error=type(error).__name__, message=str(error))
+            title = "What the ledger holds of it cannot be read."
+            return ProblemError(500, "damaged", title, "Somebody who runs the ledger must look.")
         case _:
             _log.error("ledger error", error=type(error).__name__, message=str(error))
             return internal()

@@ -139,12 +139,14 @@ class Tail:
                 self._waiters.discard(waiter)
         return self.head
 
-    async def read(self, after: int, limit: int) -> list[AnyRecorded]:
+    async def read(self, after: int, limit: int, *, stored: bool = False) -> list[AnyRecorded]:
         """Read events with `after < position`, at most *limit*.
+
+        *stored*: as the database holds them now, for whoever checks what others remember.
 
         Order: by position, contiguous.
         """
-        if self._ring and self._ring[0].position <= after + 1:
+        if not stored and self._ring and self._ring[0].position <= after + 1:
             skip = after + 1 - self._ring[0].position
             if skip < len(self._ring):
                 return list(islice(self._ring, skip, skip + limit))
