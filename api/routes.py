@@ -253,6 +253,7 @@ def _executions() -> tuple[Route, ...]:
             query=(
                 Query(name="job_id", description="Only this job's."),
                 Query(name="status", description="Only these statuses.", repeated=True),
+                Query(name="as_of", description="A position or an RFC 3339 instant."),
                 *_PAGE,
             ),
             headers=_MIN,

@@ -2,8 +2,8 @@
 
 An event whose data cannot be read counts as the event's fault: its stream is set aside, like one whose
 event cannot be applied. An event of an unknown type may mean anything for its stream, so it concerns
-every projector that follows streams of that kind. A projector that takes every event reads envelopes
-alone, and goes on over all of them.
+every projector that follows streams of that kind. Projectors that read envelopes alone go on over all
+of them.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ from ledger.events.envelope import Unreadable
 from ledger.store.port import AnyRecorded
 from projections.port import Projector
 
+ENVELOPES_ONLY: Final = frozenset(("rates", "tree"))
+"""Projectors that never look at an event's data, by name."""
 _KINDS: Final = {"step": "execution", "report": "execution"}
 """Kinds of streams, where the first word of an event's type is another."""
 
@@ -23,7 +25,7 @@ def is_followed(projector: Projector, event: AnyRecorded) -> bool:
     interests = projector.interests
     if interests is None or event.type in interests:
         return True
-    if event.type in TYPES:
+    if event.type in TYPES or projector.name in ENVELOPES_ONLY:
         return False
     kind = event.stream.partition("/")[0]
     return any(_kind_of(interest) == kind for interest in interests)
@@ -35,7 +37,7 @@ def require_readable(projector: Projector, events: Sequence[AnyRecorded]) -> Non
     Raises:
         Corrupt: the first such event's reason.
     """
-    if projector.interests is None:
+    if projector.name in ENVELOPES_ONLY:
         return
     for event in events:
         if isinstance(event.event, Unreadable):

@@ -10,6 +10,7 @@ from projections.jobs.projector import JobsProjector
 from projections.keys.projector import KeysProjector
 from projections.port import Projector
 from projections.rates.projector import RatesProjector
+from projections.spans.projector import SpansProjector
 from projections.tree.projector import TreeProjector
 
 PROJECTORS: Final[tuple[Projector, ...]] = (
@@ -21,6 +22,7 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
     DocumentsProjector(),
     RatesProjector(),
     TreeProjector(),
+    SpansProjector(),
 )
 
 

@@ -27,6 +27,7 @@ SHOWN: Final = 3
 @click.option("--tag", help="With this tag only.")
 @click.option("--label", help="With this label only (name=value).")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--as-of", help="What was open at a position, or an instant (RFC 3339).")
 @click.option("--after", help="Go on from the `next` of an earlier page.")
 @json_option
 @connected
@@ -40,12 +41,16 @@ async def ps(
     tag: str | None,
     label: str | None,
     limit: int,
+    as_of: str | None,
     after: str | None,
     as_json: bool,
 ) -> None:
     """List open executions, or with a filter or --all, any."""
-    if not (everything or job_id or status or outcome or tag or label):
-        active = await ledger.executions.active(limit=limit, after=after)
+    filtered = bool(everything or job_id or status or outcome or tag or label)
+    if as_of is not None and filtered:
+        raise click.UsageError("--as-of shows what was open; it takes no filters")
+    if not filtered:
+        active = await ledger.executions.active(limit=limit, after=after, as_of=as_of)
         if as_json:
             printing.print_json(active)
         else:

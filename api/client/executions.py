@@ -86,10 +86,19 @@ class Executions:
             },
         )
 
-    async def active(self, *, after: str | None = None, limit: int | None = None) -> ActiveList:
-        """Read a page of open executions, oldest first."""
+    async def active(
+        self,
+        *,
+        as_of: str | int | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> ActiveList:
+        """Read a page of what is open, newest first, or was open at a position or an instant."""
         return await self._transport.call(
-            "GET", "/v1/executions/active", _ACTIVE, query={"after": after, "limit": limit}
+            "GET",
+            "/v1/executions/active",
+            _ACTIVE,
+            query={"as_of": as_of, "after": after, "limit": limit},
         )
 
     async def get(

@@ -8,10 +8,17 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from api.auth.principal import AUDITORS
-from api.native.call import Call, answer, instant, integer, uuid_of
+from api.native.as_of import pasts, position_of
+from api.native.call import Call, answer, uuid_of
 from api.native.cursor import decode_cursor, encode_cursor
 from api.native.problems import ProblemError, malformed, not_found, of
-from api.native.views import active_view, execution_view, history_view, short_execution_view
+from api.native.views import (
+    active_then,
+    active_view,
+    execution_view,
+    history_view,
+    short_execution_view,
+)
 from api.native.wire import (
     ActiveList,
     ExecutionList,
@@ -31,6 +38,8 @@ from projections import outlook
 from projections.executions import query as executions
 from projections.history import query as history
 from projections.jobs import query as jobs
+from projections.spans.projector import SpansProjector
+from projections.spans.query import open_then
 
 MAX_IDEMPOTENCY_KEY: Final = 255
 MAX_NUMBER_DIGITS: Final = 18
@@ -194,25 +203,13 @@ async def read(call: Call) -> web.Response:
 
 
 async def _read_as_of(call: Call, uuid: UUID, as_of: str) -> web.Response:
-    if as_of.isascii() and as_of.isdigit():
-        position = await _known_position(call, integer(as_of, "?as_of", 0))
-    else:
-        position = await call.node.store.position_at(instant(as_of, "?as_of"))
+    position = await position_of(call, as_of)
     past = (await call.node.executions.streams.as_of(execution_stream(uuid), position)).state
     if past is None:
         raise ProblemError(
             404, "not-found", f"There was no such execution at position {position} of the log."
         )
     return answer(execution_view(past), headers={"Ledger-Position": str(position)})
-
-
-async def _known_position(call: Call, position: int) -> int:
-    """Refuse a position that is not there yet: what will be known then, nobody knows."""
-    if position > call.node.store.tail.head:
-        head = await call.node.store.head()
-        if position > head:
-            raise malformed(f"the log ends at position {head}", "?as_of")
-    return position
 
 
 async def list_executions(call: Call) -> web.Response:
@@ -254,11 +251,13 @@ async def list_executions(call: Call) -> web.Response:
     return answer(body, headers=list_headers(call, page.position, cursor))
 
 
-def list_headers(call: Call, position: int, cursor: str | None) -> dict[str, str]:
+def list_headers(
+    call: Call, position: int, cursor: str | None, **more: int | str
+) -> dict[str, str]:
     """Say which position a list reflects, and where its next page is (RFC 8288)."""
     headers = {"Ledger-Position": str(position)}
     if cursor is not None:
-        following = call.request.rel_url.update_query(after=cursor)
+        following = call.request.rel_url.update_query(after=cursor, **more)
         headers["Link"] = f'<{following}>; rel="next"'
     return headers
 
@@ -274,7 +273,10 @@ def _labels(call: Call) -> dict[str, str]:
 
 
 async def list_active(call: Call) -> web.Response:
-    """List what is open, newest first, with the time each has left."""
+    """List what is open, newest first, with the time each has left; or what was open then."""
+    as_of = call.query("as_of")
+    if as_of is not None:
+        return await _list_active_as_of(call, as_of)
     await call.node.covered("active", call.minimum_position)
     page = await outlook.page(
         call.node.store.pool,
@@ -292,6 +294,31 @@ async def list_active(call: Call) -> web.Response:
         next=cursor,
     )
     return answer(body, headers=list_headers(call, page.position, cursor))
+
+
+async def _list_active_as_of(call: Call, as_of: str) -> web.Response:
+    position = await position_of(call, as_of)
+    await call.node.covered(SpansProjector.name, position)
+    page = await open_then(
+        call.node.store.pool,
+        position,
+        organizations=call.readable,
+        job_id=call.query("job_id"),
+        include_deleted=call.principal.may(AUDITORS),
+        before=decode_cursor(call.query("after"), "a"),
+        limit=call.query_integer("limit", 100, low=1, high=call.node.settings.max_page),
+    )
+    statuses = call.choices("status", get_args(Status))
+    # Filtered after they were folded: a page may hold fewer than asked for, and still have a next one.
+    executions = tuple(
+        active_then(past)
+        for past in await pasts(call, page.uuids, position)
+        if not statuses or past.state.status in statuses
+    )
+    cursor = encode_cursor("a", page.next_before)
+    body = ActiveList(executions=executions, position=position, next=cursor)
+    # The next page is of the same moment, also where this one was asked for by a time.
+    return answer(body, headers=list_headers(call, position, cursor, as_of=position))
 
 
 async def job_history(call: Call) -> web.Response:

@@ -6,6 +6,7 @@ from typing import Final, cast
 from msgspec import convert
 from msgspec.structs import replace
 
+from api.native.as_of import Past
 from api.native.wire import (
     ActiveView,
     ExecutionView,
@@ -152,6 +153,35 @@ def active_view(item: Outlook) -> ActiveView:
         waits_for=row.waits_for if row.waiting_for == "dependency" else (),
         seconds_left=None if item.left_s is None else round(item.left_s, 1),
         next=Next(who=row.due_who, at=row.due_at) if row.due_at and row.due_who else None,
+    )
+
+
+def active_then(past: Past) -> ActiveView:
+    """Show in short how an execution stood when it was open."""
+    state = past.state
+    due = next_due(state)
+    return ActiveView(
+        uuid=state.uuid,
+        number=state.number,
+        oid=oid_of(state.uuid),
+        job_id=state.job_id,
+        organization=state.organization,
+        status=state.status,
+        created_at=state.created_at,
+        waiting_for=state.waiting_for,
+        ready_at=state.ready_at,
+        started_at=state.started_at,
+        worker=state.worker,
+        attempt=state.attempt,
+        progress=Progress(
+            percent=state.progress.percent,
+            total_items=state.progress.total_items,
+            processed_items=state.progress.processed_items,
+        ),
+        waits_for=state.created.waits_for if state.waiting_for == "dependency" else (),
+        next=Next(who=due.who, at=due.at) if due is not None else None,
+        erased=state.erased,
+        damaged=not past.is_whole,
     )
 
 

@@ -241,6 +241,10 @@ class ActiveView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds_left: float | None = None
     """Estimated from the job's own finished executions; absent when there are none."""
     next: Next | None = None
+    erased: bool = False
+    """As of then it was open; since then it was erased, and this is what is left."""
+    damaged: bool = False
+    """Not all of its events can be read; this is how it stood as far as they can."""
 
 
 class HistoryView(Struct, frozen=True, kw_only=True, omit_defaults=True):

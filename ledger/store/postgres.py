@@ -1,5 +1,6 @@
 """The store on PostgreSQL, put together: append, read, tail, leases and timers of one database."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -102,6 +103,15 @@ class PostgresStore:
         """See the port."""
         with store_errors():
             rows = await self._pool.fetch(_LOG["read_stream"], stream, after, until)
+        return [recorded(row) for row in rows]
+
+    async def read_streams(self, streams: Sequence[str], *, until: int) -> list[AnyRecorded]:
+        """Read the events of several streams with `position <= until`.
+
+        Order: by stream and version.
+        """
+        with store_errors():
+            rows = await self._pool.fetch(_LOG["read_streams"], list(streams), until)
         return [recorded(row) for row in rows]
 
     async def claim_owner(self, key: str) -> ClaimOwner | None:

@@ -12,6 +12,7 @@ from ledger.ids import execution_stream
 from ledger.store.postgres import PostgresStore
 from projections import checkpoint as checkpoints
 from projections.executions import query as executions
+from projections.interests import ENVELOPES_ONLY
 from projections.port import Projector
 from projections.quarantine import quarantined, replay_quarantined
 from projections.registry import PROJECTORS, projector
@@ -23,6 +24,7 @@ from tests.unit.projections.ground import write as put
 from tests.unit.projections.lives import World
 from tests.waiting import eventually
 
+UNAFFECTED = {"keys", *ENVELOPES_ONLY}
 EACH = pytest.mark.parametrize("each", PROJECTORS, ids=lambda projector: projector.name)
 
 
@@ -67,7 +69,7 @@ async def test_the_others_go_on(database_url: str, each: Projector, damage: str)
         await catch_up(run, store.tail.head)
         aside = {found.stream for found in await quarantined(store.pool, name=each.name)}
         assert aside <= {stream, "execution/nobody"}
-        if each.name in ("keys", "tree"):
+        if each.name in UNAFFECTED:
             assert aside == set()
         if each.name == "executions":
             assert aside
@@ -190,7 +192,7 @@ async def test_an_erasure_frees_what_was_set_aside(database_url: str, each: Proj
         run = await runner(store, each)
         await catch_up(run, store.tail.head)
         aside = [found.stream for found in await quarantined(store.pool, name=each.name)]
-        follows = each.name not in ("keys", "tree")
+        follows = each.name not in UNAFFECTED
         assert aside == ([stream] if follows else [])
         await put(store, [world.append(stream, x.ExecutionErased(outcome="ok")), *world.lives(2)])
         assert all(

@@ -37,6 +37,14 @@ where stream = $1
     and ($3::bigint is null or position <= $3)
 order by version;
 
+-- name: read_streams
+-- $1 streams, $2 highest position. By stream and version.
+select position, stream, version, event_id, type, schema_version, organization, actor,
+    occurred_at, recorded_at, correlation_id, causation_id, number, data_digest, salt, data
+from ledger.events
+where stream = any($1::text[]) and position <= $2
+order by stream, version;
+
 -- name: claim_owner
 -- $1 key. The stream that owns a key, and its value.
 select stream, value from ledger.claims
