@@ -44,6 +44,7 @@ def build_app(node: Node) -> web.Application:
     app[HANDING_OUT] = HandingOut()
     app[DESCRIPTION] = json.dumps(describe(ROUTES, OPEN_ROUTES)).encode()
     app.on_response_prepare.append(tell)
+    app.on_shutdown.append(_end_streams)
     if node.settings.rate_limit_per_minute:
         app[RATE_LIMIT] = RateLimit(node.settings.rate_limit_per_minute)
     for open_route in OPEN_ROUTES:
@@ -74,6 +75,11 @@ def build_runner(node: Node) -> web.AppRunner:
         keepalive_timeout=KEEP_ALIVE_S,
         lingering_time=LINGER_S,
     )
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Let clients of streams go, so that they come back to the next process."""
+    app[NODE].hub.end_all()
 
 
 def guarded(route: Route) -> Handler:

@@ -1,5 +1,6 @@
 """Measurements of one process, for Prometheus. Labels are few and bounded: no ids, no paths."""
 
+from collections import Counter as Tally
 from contextlib import suppress
 from typing import Final
 
@@ -8,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 from api.node import Node
+from api.streaming.frames import NDJSON, SSE
 from ledger.errors import Unavailable
 from projections.status import status
 
@@ -30,6 +32,7 @@ class Metrics:
             registry=self.registry,
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60),
         )
+        self._counted: Tally[str] = Tally()
         # `labels` takes a lock and builds a key; there are few combinations.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.head = Gauge(
@@ -45,6 +48,25 @@ class Metrics:
             "jobledger_projection_lag_positions",
             "Positions a projection is behind the head.",
             ("projection",),
+            registry=self.registry,
+        )
+        self.streams = Gauge(
+            "jobledger_streams_open", "Streams of events open.", ("form",), registry=self.registry
+        )
+        self.frames = Counter(
+            "jobledger_stream_frames_sent_total",
+            "Events sent to streams, each client counted.",
+            ("form",),
+            registry=self.registry,
+        )
+        self.cut = Counter(
+            "jobledger_streams_cut_total",
+            "Streams closed because their client did not read.",
+            registry=self.registry,
+        )
+        self.ring = Gauge(
+            "jobledger_stream_ring_position",
+            "Newest position that was read for streams.",
             registry=self.registry,
         )
         self.quarantined = Gauge(
@@ -86,6 +108,7 @@ class Metrics:
         self.batches.set(node.store.appender.batches)
         self.signed.set(node.signer.newest.size if node.signer.newest else 0)
         self.inconsistent.set(node.signer.standing.state == "inconsistent")
+        self._read_streams(node)
         # Without the database the process's own measurements are still good.
         with suppress(Unavailable):
             for live in await status(node.store.pool, head):
@@ -93,6 +116,16 @@ class Metrics:
                     self.lag.labels(live.name).set(live.lag)
                     self.quarantined.labels(live.name).set(live.quarantined)
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_1_0_0
+
+    def _read_streams(self, node: Node) -> None:
+        streams, sent = node.hub.streams, node.hub.frames_sent
+        for form in (SSE.name, NDJSON.name):
+            self.streams.labels(form).set(streams[form])
+            self.frames.labels(form).inc(sent[form] - self._counted[form])
+            self._counted[form] = sent[form]
+        self.cut.inc(node.hub.cut - self._counted["cut"])
+        self._counted["cut"] = node.hub.cut
+        self.ring.set(node.hub.ring.top)
 
 
 METRICS: Final = web.AppKey("metrics", Metrics)

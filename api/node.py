@@ -15,7 +15,10 @@ from api.auth.tokens import Tokens
 from api.beside import Beside
 from api.settings import Settings
 from api.step_types import StepTypes
+from api.streaming.hub import Hub, Room
+from api.streaming.jobs_of import JobsOf
 from api.streaming.reading import LogReader
+from api.streaming.session import Limits
 from ledger.clock import Clock, system_clock
 from ledger.handle.erasure import Erasure
 from ledger.handle.executions import Executions
@@ -62,6 +65,7 @@ class Node:
             key=settings.tree_key,
             origin=settings.tree_name,
         )
+        self.hub = self._hub()
         scheduler = Scheduler(store, self.jobs, self.executions, clock)
         self.timer = Timer(store, self.executions, clock, scheduler)
         self.reactor = Reactor(store, self.jobs, self.executions, clock)
@@ -96,12 +100,33 @@ class Node:
             stack.push_async_callback(node.waits.close)
             stack.push_async_callback(node.signer.stop)
             node.signer.start()
+            stack.push_async_callback(node.hub.stop)
+            node.hub.start()
             stack.push_async_callback(node.timer.stop)
             node.timer.start()
             stack.push_async_callback(node.reactor.stop)
             node.reactor.start()
             node._opened = stack.pop_all()
         return node
+
+    def _hub(self) -> Hub:
+        settings = self.settings
+        return Hub(
+            self.reader,
+            self.store.tail,
+            self.authenticator,
+            JobsOf(self.store.pool, self.covered),
+            room=Room(
+                streams=settings.max_streams,
+                streams_per_key=settings.max_streams_per_key,
+                ring_events=settings.stream_ring_events,
+            ),
+            limits=Limits(
+                heartbeat_s=settings.stream_heartbeat_s,
+                client_timeout_s=settings.client_timeout_s,
+                mark_every=settings.stream_mark_every,
+            ),
+        )
 
     async def close(self) -> None:
         """Stop everything, last started first; what was acknowledged is in the log already."""

@@ -20,7 +20,8 @@ _ERRORS: Final = ("400", "401", "403", "404", "409", "412", "415", "422", "429",
 
 def describe(routes: Sequence[Route], open_routes: Sequence[OpenRoute]) -> dict[str, Any]:
     """Build the description of the native API."""
-    types = [t for r in routes for t in (r.body, r.answer) if t is not None] + [Problem]
+    told = (t for r in routes for t in (r.body, r.answer, *r.answers.values()) if t is not None)
+    types = [*told, Problem]
     unique = list(dict.fromkeys(types))
     schemas, components = msgspec.json.schema_components(
         unique, ref_template="#/components/schemas/{name}"
@@ -78,7 +79,10 @@ def _operation_id(method: str, path: str) -> str:
 def _operation(route: Route, schema_of: dict[Any, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": route.summary}
     if route.answer is not None:
-        success["content"] = {route.answer_type: {"schema": schema_of[route.answer]}}
+        success["content"] = {
+            media_type: {"schema": schema_of[answer]}
+            for media_type, answer in ((route.answer_type, route.answer), *route.answers.items())
+        }
     operation: dict[str, Any] = {
         "summary": route.summary,
         "description": f"Roles: {', '.join(sorted(route.roles))}.",

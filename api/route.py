@@ -1,7 +1,7 @@
 """What a route declares about itself: who may call it, what it takes and gives."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
@@ -40,6 +40,8 @@ class Route(Struct, frozen=True, kw_only=True):
     body_required: bool = True
     answer: Any = None
     answer_type: str = "application/json"
+    answers: Mapping[str, Any] = {}
+    """Other media types that a client may ask for, and what they hold."""
     status: int = 200
     query: tuple[Query, ...] = ()
     headers: tuple[str, ...] = ()

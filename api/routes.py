@@ -45,9 +45,16 @@ _TIMES = tuple(
 )
 _EVENT_PAGE = (
     Query(name="after", description="Position to go on from, exclusive.", type="integer"),
-    _LIMIT,
+    Query(name="limit", description="Events a page or a stream gives at most.", type="integer"),
     Query(name="wait", description="Seconds an empty page waits for events.", type="number"),
+    Query(name="follow", description="Whether a stream goes on at the head.", type="boolean"),
 )
+_EVENT_FORMS: Final[dict[str, Any]] = {
+    "text/event-stream": str,
+    "application/x-ndjson": w.EventView,
+    "application/cloudevents-batch+json": list[w.CloudEvent],
+    "application/cloudevents+json": w.CloudEvent,
+}
 _EXECUTION_QUERY = (
     Query(name="job_id", description="Only this job's."),
     Query(name="status", description="Only these statuses.", repeated=True),
@@ -297,9 +304,11 @@ def _executions() -> tuple[Route, ...]:
             path=f"{one}/events",
             handler=events.execution_events,
             roles=READERS,
-            summary="Read an execution's events",
+            summary="Read or follow an execution's events",
             answer=w.EventPage,
+            answers=_EVENT_FORMS,
             query=_EVENT_PAGE,
+            headers=("Last-Event-ID",),
             **common,
         ),
         Route(path=f"{one}/cancel", handler=executions.cancel, summary="Cancel", **control),
@@ -381,9 +390,11 @@ def _audit() -> tuple[Route, ...]:
             path="/v1/events",
             handler=events.list_events,
             roles=READERS | AUDITORS,
-            summary="Read the log",
+            summary="Read or follow the log",
             tag="events",
             answer=w.EventPage,
+            answers=_EVENT_FORMS,
+            headers=("Last-Event-ID",),
             query=(
                 *_EVENT_PAGE,
                 Query(name="types", description="Only these types.", repeated=True),

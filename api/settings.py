@@ -30,6 +30,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Open connections; fewer where the process may not open as many files."""
     max_long_polls: int = 2000
     """Requests that may wait for events or work at the same time."""
+    max_streams: int = 2000
+    """Streams of events that may be open at the same time."""
+    max_streams_per_key: int = 1500
+    """Of these, with one key."""
+    stream_heartbeat_s: float = 15.0
+    """After how long of silence a stream says that it lives."""
+    stream_mark_every: int = 1000
+    """Events a stream's filter may leave out before the client is told how far it looked."""
+    stream_ring_events: int = 8192
+    """New events kept for the streams of a process; who is further behind reads from the log."""
     rate_limit_per_minute: int = 0
     """Requests a key may make in a minute on the native API; 0 means no limit."""
     product_live_rate_per_minute: int = 50

@@ -10,6 +10,7 @@ import asyncio
 import binascii
 from base64 import b64decode
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 from uuid import UUID
@@ -52,6 +53,11 @@ class Authenticator:
         self._forgotten = 0
         """How often everything was forgotten: what was looked up before may be outdated."""
         self._task: asyncio.Task[None] | None = None
+        self._on_forget: list[Callable[[], None]] = []
+
+    def on_forget(self, told: Callable[[], None]) -> None:
+        """Have *told* called whenever what a key may do must be looked up anew."""
+        self._on_forget.append(told)
 
     def start(self) -> None:
         """Begin to follow key events. Idempotent."""
@@ -116,6 +122,8 @@ class Authenticator:
         self._known.clear()
         self._unknown.clear()
         self._by_key.clear()
+        for told in self._on_forget:
+            told()
 
     async def _follow(self, after: int) -> None:
         while True:

@@ -292,6 +292,23 @@ class EventView(Struct, frozen=True, kw_only=True):
     data: Any
 
 
+class CloudEvent(Struct, frozen=True, kw_only=True):
+    """An event as CloudEvents 1.0 has it."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    """The stream."""
+    time: datetime
+    """When it happened."""
+    sequence: str
+    """The position in twenty digits."""
+    datacontenttype: str
+    data: EventView
+
+
 class EventPage(Struct, frozen=True, kw_only=True):
     """Events in position order, and where to go on."""
 

@@ -38,6 +38,28 @@ class EventFilter(Struct, frozen=True, kw_only=True):
         """Whether much of the log may not match."""
         return bool(self.types or self.stream or self.job_id or self.organizations is not None)
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether every event of the log matches."""
+        return self.with_keys and not self.is_narrow
+
+    def admits(self, line: StreamLine, job_of: Callable[[str], str | None]) -> bool:
+        """Whether an event matches; *job_of* knows every execution's job, if one is wanted.
+
+        It must say what the statements in `sql/events.sql` say.
+        """
+        return (
+            (self.organizations is None or line.organization in self.organizations)
+            and (not self.types or line.type in self.types)
+            and (self.stream is None or line.stream == self.stream)
+            and (self.with_keys or not line.type.startswith("key."))
+            and (
+                self.job_id is None
+                or line.stream == f"job/{line.organization}/{self.job_id}"
+                or job_of(line.stream) == self.job_id
+            )
+        )
+
 
 class LinePage(Struct, frozen=True, kw_only=True):
     """Lines in position order, and where to go on."""
@@ -94,12 +116,13 @@ class LogReader:
 
         Nothing behind *through* is looked at, which no head may be below.
         """
-        rows, scanned = await self._rows(wanted, after, through, limit, max_bytes)
+        rows, scanned = await self.rows(wanted, after, through, limit, max_bytes)
         return LinePage(lines=stream_lines(rows), scanned_through=scanned, head=through)
 
-    async def _rows(
+    async def rows(
         self, wanted: EventFilter, after: int, through: int, limit: int, max_bytes: int
     ) -> tuple[Sequence[Mapping[str, Any]], int]:
+        """Read like `step`; give the rows, and the position scanned through."""
         if after >= through:
             return (), after
         if wanted.job_id is not None:
