@@ -6,7 +6,7 @@ time, who may call it; whoever loosens one changes this file too, and a reviewer
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ RUN: Final[frozenset[Role]] = frozenset(("operator", "admin"))
 WORK: Final[frozenset[Role]] = frozenset(("worker", "admin"))
 REPORT: Final[frozenset[Role]] = frozenset(("worker", "recorder", "admin"))
 ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
+EVERY: Final[frozenset[Role]] = frozenset(get_args(Role))
 OPEN: Final = None
 """Anybody, without credentials."""
 
@@ -90,6 +91,11 @@ def _native() -> Iterable[Entry]:
     yield entry("GET", "/readyz", OPEN)
     yield entry("GET", "/openapi.json", OPEN)
     yield entry("GET", "/docs", OPEN)
+    # The page: the same files for everybody, and nothing of the ledger in them.
+    yield entry("GET", "/", OPEN)
+    yield entry("GET", "/ui", OPEN)
+    yield entry("GET", "/ui/{view}", OPEN)
+    yield entry("GET", "/ui/-/{version}/{name}", OPEN)
     yield entry("GET", "/v1/jobs", READ)
     yield entry("POST", "/v1/jobs", RUN, body=new, makes_its_own=True)
     yield entry("GET", job, READ)
@@ -100,6 +106,8 @@ def _native() -> Iterable[Entry]:
     yield entry("PUT", f"{job}/schedule", RUN, body={"cron": "0 0 1 1 *"})
     yield entry("DELETE", f"{job}/schedule", RUN)
     yield entry("GET", f"{job}/history", READ)
+    yield entry("GET", f"{job}/statistics", READ)
+    yield entry("GET", f"{job}/due-times", READ)
     yield entry("POST", f"{job}/executions", RUN, body={})
     yield entry("GET", "/v1/executions", READ, query="?total=true&deleted=true&job_id={job_id}")
     yield entry("GET", "/v1/executions/active", READ)
@@ -126,6 +134,9 @@ def _native() -> Iterable[Entry]:
     yield entry("GET", "/v1/events", READ, query="?limit=1000&job_id={job_id}")
     yield entry("GET", "/v1/projections", READ)
     yield entry("POST", "/v1/projections/{name}/rebuild", ADMIN)
+    yield entry("GET", "/v1/activity", READ)
+    yield entry("GET", "/v1/workers", READ)
+    yield entry("GET", "/v1/me", EVERY)
     yield entry("GET", "/v1/keys", ADMIN)
     made = {"name": "made", "roles": ["viewer"], "organizations": ["{organization}"]}
     yield entry("POST", "/v1/keys", ADMIN, body=made, makes_its_own=True)

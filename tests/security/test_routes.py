@@ -74,7 +74,7 @@ async def test_without_credentials_nothing_opens(server: Server) -> None:
         for headers in wrong:
             answer = await visit(server.under(""), entry, NOWHERE, headers)
             if entry.roles is None:
-                assert (answer.status < 400) or entry.api == "token", (entry.key, answer)
+                assert answer.status < 400 or answer.status == 404 or entry.api == "token", entry
                 continue
             try:
                 failed(entry.api, answer, 401)
