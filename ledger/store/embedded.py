@@ -395,7 +395,7 @@ class EmbeddedPostgres:
 
     async def _ensure_cluster(self, installation: Path, account: Account) -> None:
         for unfinished in self._directory.glob("building-*"):
-            await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
+            await self._remove_unfinished(unfinished)
         ours = major_version(installation)
         try:
             theirs = (self._cluster / "PG_VERSION").read_text().strip()
@@ -420,6 +420,16 @@ class EmbeddedPostgres:
             )
         if self._cluster.stat().st_uid != account.uid:
             await asyncio.to_thread(give_to, account, self._cluster)
+
+    async def _remove_unfinished(self, building: Path) -> None:
+        """Remove what a killed initdb left; a child of its may still write there for a moment."""
+        deadline_s = asyncio.get_running_loop().time() + _CONNECT_DEADLINE_S
+        while building.exists():  # noqa: ASYNC240  # one look, it does not wait
+            await asyncio.to_thread(shutil.rmtree, building, ignore_errors=True)
+            if asyncio.get_running_loop().time() > deadline_s:
+                _log.warning("embedded_postgres.unfinished_left", directory=str(building))
+                return
+            await asyncio.sleep(_STARTUP_POLL_S)
 
     async def _create_cluster(self, installation: Path, account: Account) -> None:
         """Build beside and rename, so that `cluster` is complete whenever it exists."""
