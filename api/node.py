@@ -13,6 +13,7 @@ from api.audit.signer import TreeSigner
 from api.auth.authenticate import Authenticator
 from api.auth.tokens import Tokens
 from api.beside import Beside
+from api.consumers.handing import Handing
 from api.settings import Settings
 from api.step_types import StepTypes
 from api.streaming.hub import Hub, Room
@@ -66,6 +67,7 @@ class Node:
             origin=settings.tree_name,
         )
         self.hub = self._hub()
+        self.consumers = Handing(store.pool, store.tail, self.reader)
         scheduler = Scheduler(store, self.jobs, self.executions, clock)
         self.timer = Timer(store, self.executions, clock, scheduler)
         self.reactor = Reactor(store, self.jobs, self.executions, clock)

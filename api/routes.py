@@ -11,6 +11,7 @@ from api.auth.principal import (
     REPORTERS,
     WORKERS,
 )
+from api.consumer_routes import consumer_routes
 from api.native import (
     activity,
     admin,
@@ -595,6 +596,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *_work(),
     *_audit(),
     *_tree(),
+    *consumer_routes(),
 )
 
 OPEN_ROUTES: Final[tuple[OpenRoute, ...]] = (

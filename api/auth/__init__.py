@@ -8,6 +8,7 @@ the key's public id. Roles:
     operator  and runs, controls, describes and deletes executions; defines jobs
     worker    claims work and reports under its lease
     recorder  reports work that was run elsewhere
+    consumer  makes durable consumers, and reads and acknowledges their events
     auditor   reads all of history, deleted executions included
     admin     all of it, and keys and projections
 

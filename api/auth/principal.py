@@ -19,6 +19,7 @@ OPERATORS: Final[frozenset[Role]] = frozenset(("operator", "admin"))
 WORKERS: Final[frozenset[Role]] = frozenset(("worker", "admin"))
 REPORTERS: Final[frozenset[Role]] = frozenset(("worker", "recorder", "admin"))
 AUDITORS: Final[frozenset[Role]] = frozenset(("auditor", "admin"))
+CONSUMERS: Final[frozenset[Role]] = frozenset(("consumer", "operator", "admin"))
 ADMINS: Final[frozenset[Role]] = frozenset(("admin",))
 EVERYBODY: Final[frozenset[Role]] = frozenset(get_args(Role))
 

@@ -436,7 +436,7 @@ class KeyPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Make an access key."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
-    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=6)]
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=7)]
     organizations: Annotated[tuple[OrganizationName, ...], Meta(min_length=1, max_length=100)] = (
         "default",
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-Role = Literal["viewer", "operator", "worker", "recorder", "auditor", "admin"]
+Role = Literal["viewer", "operator", "worker", "recorder", "consumer", "auditor", "admin"]
 
 
 class KeyCreated(Struct, frozen=True, kw_only=True, omit_defaults=True):

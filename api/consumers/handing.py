@@ -1,0 +1,218 @@
+"""Handing out: one poll of one member, from looking to lines under leases."""
+
+import asyncio
+from typing import Any, Final
+
+import asyncpg
+from msgspec import Struct
+
+from api.consumers.arrive import arrive
+from api.consumers.bells import CHANNEL, Bells
+from api.consumers.choose import Choice, Cut, Cutting, choose
+from api.consumers.hand_out import Delivery, HeldCut, hand_out
+from api.consumers.shards import shard_of
+from api.consumers.state import CONSUMERS, HANDING, Held, Look, due, look
+from api.consumers.terms import Consumer
+from api.streaming.reading import EventFilter, LogReader
+from ledger.store.pool import store_errors
+from ledger.store.tail import Tail
+
+LOOK_AGAIN_S: Final = 1.0
+"""Retries come due and leases end without an event; who waits looks for them this often."""
+LULL_S: Final = 0.02
+"""After it was woken for nothing, a poll lets the log go on for so long."""
+SCAN_EVENTS: Final = 1000
+MAX_ROUNDS: Final = 50
+"""Parts of the log that one poll looks through before it answers, with nothing if need be."""
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+MAX_DUE: Final = 16
+EVERYWHERE: Final = "*"
+_NOTIFY: Final = "select pg_notify($1, $2)"
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """What a member asks for."""
+
+    member: str
+    limit: int = 100
+    wait_s: float = 0.0
+    fresh: bool = False
+    """Whatever the member was handed before is lost to it."""
+
+
+class Handed(Struct, frozen=True):
+    """The answer to a poll."""
+
+    deliveries: tuple[Delivery, ...]
+    scanned: int
+    done: int
+    shards: int
+    """How many the member owns."""
+    members: int
+    head: int
+
+
+def wanted_of(consumer: Consumer, stream: str | None = None) -> EventFilter:
+    """Say what the log is read for."""
+    everywhere = consumer.organization == EVERYWHERE
+    return EventFilter(
+        organizations=None if everywhere else (consumer.organization,),
+        types=consumer.filter.types,
+        job_id=consumer.filter.job_id,
+        with_keys=consumer.filter.with_keys,
+        stream=stream,
+    )
+
+
+class Handing:
+    """Hands out to members; one a process, and any number of processes."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", tail: Tail, reader: LogReader) -> None:
+        self._pool = pool
+        self._tail = tail
+        self._reader = reader
+        self.bells = Bells(tail)
+
+    async def poll(self, consumer: int, ask: Ask) -> Handed | None:
+        """Hand out what waits; when nothing does, wait for it. None when the consumer is gone.
+
+        Order: within a delivery by position. A stream is in one delivery at most, and in none while
+        another one of it is out.
+
+        Raises:
+            Unavailable: the log cannot be read now; nothing was handed out, or its lease will end.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ask.wait_s
+        fresh = ask.fresh
+        with self.bells.listen(consumer) as rung:
+            while True:
+                seen = self._tail.head
+                handed = await self._once(consumer, ask, seen, fresh=fresh)
+                fresh = False
+                left = deadline - loop.time()
+                if handed is None or handed.deliveries or left <= 0:
+                    return handed
+                await self.bells.wait(rung, seen, min(left, LOOK_AGAIN_S))
+                await asyncio.sleep(min(LULL_S, max(0.0, deadline - loop.time())))
+
+    async def stir(self, consumer: int) -> None:
+        """Have waiting members look again, in every process."""
+        with store_errors():
+            await self._pool.execute(_NOTIFY, CHANNEL, str(consumer))
+        self.bells.ring(consumer)
+
+    async def _once(self, consumer: int, ask: Ask, head: int, *, fresh: bool) -> Handed | None:
+        """Look, and go on looking as long as that leads somewhere."""
+        here: Look | None = None
+        for _ in range(MAX_ROUNDS):
+            with store_errors():
+                here = await self._present(consumer, ask.member, fresh=fresh)
+                fresh = False
+                member = None if here is None else here.member(ask.member)
+                if here is None or member is None:
+                    return None
+                own = [s.shard for s in here.shards if s.member == member.id]
+                waiting = await due(self._pool, consumer, own, MAX_DUE)
+            choice = choose(here, member, waiting)
+            deliveries, moved = await self._deliver(here, member.id, choice, ask.limit)
+            if deliveries:
+                return _handed(here, member.id, deliveries, head)
+            if not moved and not await self._scan(here.consumer, head):
+                break
+        if here is None:
+            return None
+        found = here.member(ask.member)
+        return _handed(here, 0 if found is None else found.id, (), head)
+
+    async def _present(self, consumer: int, name: str, *, fresh: bool) -> Look | None:
+        """See how things stand; note the member and move shards if there is a need to."""
+        here = await look(self._pool, consumer)
+        if here is None:
+            return None
+        if not fresh and not here.needs_arrival(name):
+            return here
+        async with self._pool.acquire() as connection, connection.transaction():
+            arrival = await arrive(connection, consumer, name, fresh=fresh)
+            if arrival is not None and arrival.stirs:
+                await connection.execute(_NOTIFY, CHANNEL, str(consumer))
+        if arrival is None:
+            return None
+        if arrival.stirs:
+            self.bells.ring(consumer)
+        return arrival.look
+
+    async def _scan(self, consumer: Consumer, head: int) -> bool:
+        """Look through the next part of the log, and note which shards have events there."""
+        if consumer.scanned >= head:
+            return False
+        page = await self._reader.step(
+            wanted_of(consumer), consumer.scanned, through=head, limit=SCAN_EVENTS
+        )
+        latest = {shard_of(line.stream): line.position for line in page.lines}
+        with store_errors():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.fetchval(CONSUMERS["lock"], consumer.id)
+                await connection.execute(
+                    HANDING["scan"],
+                    consumer.id,
+                    consumer.scanned,
+                    page.scanned_through,
+                    list(latest),
+                    list(latest.values()),
+                )
+        return True
+
+    async def _deliver(
+        self, here: Look, member: int, choice: Choice, limit: int
+    ) -> tuple[tuple[Delivery, ...], bool]:
+        """Read what was chosen and hand it out; also tell whether anything moved at all."""
+        if choice.is_empty:
+            return (), False
+        room = 1 if choice.alone else limit
+        held: list[HeldCut] = []
+        for each in choice.held[: max(1, room)]:
+            held.append(await self._cut_held(here, each, max(1, room)))
+            room -= len(held[-1].lines)
+        cuts = await self._cut_shards(here, choice, room) if choice.shards and room > 0 else []
+        if not (held or cuts):
+            return (), False
+        with store_errors():
+            async with self._pool.acquire() as connection, connection.transaction():
+                return await hand_out(connection, here, member, held, cuts)
+
+    async def _cut_shards(self, here: Look, choice: Choice, room: int) -> list[Cut]:
+        consumer = here.consumer
+        cutting = Cutting(choice.shards, room)
+        target = max(s.latest for s in choice.shards)
+        wanted = wanted_of(consumer)
+        for _ in range(MAX_ROUNDS):
+            page = await self._reader.step(
+                wanted, cutting.through, through=target, limit=max(room, SCAN_EVENTS)
+            )
+            cutting.deal(page.lines, page.scanned_through)
+            full = cutting.is_full or cutting.size_bytes >= MAX_BATCH_BYTES
+            if full or cutting.through >= target:
+                break
+        return cutting.cuts()
+
+    async def _cut_held(self, here: Look, held: Held, room: int) -> HeldCut:
+        passed = here.shards[held.shard].acked
+        page = await self._reader.step(
+            wanted_of(here.consumer, held.stream),
+            held.after,
+            through=passed,
+            limit=1 if held.is_tried else room,
+        )
+        return HeldCut(held, page.scanned_through, tuple(page.lines), passed)
+
+
+def _handed(here: Look, member: int, deliveries: tuple[Delivery, ...], head: int) -> Handed:
+    return Handed(
+        deliveries=deliveries,
+        scanned=here.consumer.scanned,
+        done=here.done,
+        shards=sum(s.member == member for s in here.shards),
+        members=sum(m.is_alive for m in here.members),
+        head=head,
+    )
