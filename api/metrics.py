@@ -13,6 +13,8 @@ from api.streaming.frames import NDJSON, SSE
 from ledger.errors import Unavailable
 from projections.status import status
 
+MAX_CONSUMERS: Final = 100
+
 
 class Metrics:
     """The measurements and where they are kept."""
@@ -86,6 +88,24 @@ class Metrics:
             "1 when the tree contradicts a head that was signed: somebody changed the past.",
             registry=self.registry,
         )
+        self.consumer_lag = Gauge(
+            "jobledger_consumer_lag_positions",
+            "Positions a durable consumer is behind the head.",
+            ("consumer",),
+            registry=self.registry,
+        )
+        self.consumer_out = Gauge(
+            "jobledger_consumer_shards_out",
+            "Shards of which a consumer's members hold events.",
+            ("consumer",),
+            registry=self.registry,
+        )
+        self.consumer_aside = Gauge(
+            "jobledger_consumer_streams_set_aside",
+            "Streams that are parked, or tried again later.",
+            ("consumer", "state"),
+            registry=self.registry,
+        )
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; *method* and *route* are of a bounded set."""
@@ -115,6 +135,7 @@ class Metrics:
                 if live.generation == "live":
                     self.lag.labels(live.name).set(live.lag)
                     self.quarantined.labels(live.name).set(live.quarantined)
+            await self._measure_consumers(node, head)
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_1_0_0
 
     def _read_streams(self, node: Node) -> None:
@@ -126,6 +147,17 @@ class Metrics:
         self.cut.inc(node.hub.cut - self._counted["cut"])
         self._counted["cut"] = node.hub.cut
         self.ring.set(node.hub.ring.top)
+
+    async def _measure_consumers(self, node: Node, head: int) -> None:
+        """Measure the consumers that were made first; more would be too many labels."""
+        measured = await node.consumers.measured(MAX_CONSUMERS)
+        for gauge in (self.consumer_lag, self.consumer_out, self.consumer_aside):
+            gauge.clear()
+        for name, standing in measured:
+            self.consumer_lag.labels(name).set(max(0, head - standing.done))
+            self.consumer_out.labels(name).set(standing.shards_out)
+            self.consumer_aside.labels(name, "parked").set(standing.parked)
+            self.consumer_aside.labels(name, "retrying").set(standing.retrying)
 
 
 METRICS: Final = web.AppKey("metrics", Metrics)

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "delete": ("api.cli.steer", "Hide a closed execution."),
     "erase": ("api.cli.steer", "Remove for good what a closed execution was."),
     "projections": ("api.cli.projections", "Look after the read models."),
+    "consumers": ("api.cli.consumers", "Look after durable consumers, and read as one."),
     "keys": ("api.cli.keys", "Make and revoke access keys."),
 }
 """By name: the module that has a command of that name, and the line that the help shows."""

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from api.client.admin import Keys, Projections
+from api.client.consumers import Consumers
 from api.client.errors import Refused, Unreachable
 from api.client.events import Events
 from api.client.executions import Executions
@@ -25,6 +26,7 @@ class Ledger:
         self.jobs = Jobs(self._transport)
         self.executions = Executions(self._transport)
         self.events = Events(self._transport)
+        self.consumers = Consumers(self._transport)
         self.work = Work(self._transport)
         self.projections = Projections(self._transport)
         self.keys = Keys(self._transport)

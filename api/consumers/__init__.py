@@ -20,14 +20,15 @@ Invariants:
     ended. Then the epoch goes up, and what was said under the old one is refused.
 2.  Every change is made by one who holds the consumer's row locked. The log is read outside of
     that; what was read is used only if the epoch still is as it was.
-3.  An attempt is counted, durably, before anything is handed out. A member that dies on an event
+3.  That something is out is written, durably, before it is handed out. A member that dies on an event
     is thus counted like one that says it failed.
 4.  A stream that was set aside (`held`) is left out of its shard's hand-outs. It is handed out by
     itself, from `after` up to `acked` of its shard, and returns to it when nothing is left in
     between and nothing is out. So one failing execution keeps no other one waiting, and its own events stay in order.
 5.  When a lease ends unacknowledged, nobody knows which event was the cause. The shard is then
     handed out carefully: its first event alone, to a member that has nothing else; after each
-    success twice as many. An event that was lost alone is set aside.
+    success twice as many, but after a second loss one by one. An event that was lost alone is set
+    aside.
 
 Delivered is at least once: an event is repeated only after a lease ended or somebody asked for it.
 All times are the database's. Erased events are delivered without their data, like everywhere.

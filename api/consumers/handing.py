@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from api.consumers.arrive import arrive
 from api.consumers.bells import CHANNEL, Bells
+from api.consumers.catalog import Standing, standings
 from api.consumers.choose import Choice, Cut, Cutting, choose
 from api.consumers.hand_out import Delivery, HeldCut, hand_out
 from api.consumers.shards import shard_of
@@ -101,6 +102,17 @@ class Handing:
         with store_errors():
             await self._pool.execute(_NOTIFY, CHANNEL, str(consumer))
         self.bells.ring(consumer)
+
+    async def measured(self, limit: int) -> list[tuple[str, Standing]]:
+        """Tell how consumers stand, by names that are unique, those made first first."""
+        with store_errors():
+            rows = await self._pool.fetch(CONSUMERS["measured"], limit)
+            stand = await standings(self._pool, [row["id"] for row in rows])
+        return [
+            (f"{row['organization']}/{row['kind']}/{row['name']}", stand[row["id"]])
+            for row in rows
+            if row["id"] in stand
+        ]
 
     async def _once(self, consumer: int, ask: Ask, head: int, *, fresh: bool) -> Handed | None:
         """Look, and go on looking as long as that leads somewhere."""

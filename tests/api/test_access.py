@@ -28,6 +28,12 @@ BODIES: dict[tuple[str, str], Any] = {
         "reports": [{"type": "progressed", "progress": {"percent": 1}}],
         "fence": 1,
     },
+    ("PUT", "/v1/consumers/{consumer}"): {},
+    ("PATCH", "/v1/consumers/{consumer}"): {"lease_s": 9},
+    ("POST", "/v1/consumers/{consumer}/reset"): {"position": 0},
+    ("POST", "/v1/consumers/{consumer}/ack"): {"leases": [{"lease": "1-1"}]},
+    ("POST", "/v1/consumers/{consumer}/nack"): {"lease": "1-1", "position": 1},
+    ("POST", "/v1/consumers/{consumer}/parked/discard"): {"streams": ["execution/1"]},
     ("POST", "/v1/keys"): {"name": "made", "roles": ["viewer"], "organizations": ["other"]},
 }
 MAKES_ITS_OWN = frozenset(
@@ -35,6 +41,7 @@ MAKES_ITS_OWN = frozenset(
         ("POST", "/v1/jobs"),
         ("PUT", "/v1/jobs/{job_id}"),
         ("POST", "/v1/keys"),
+        ("PUT", "/v1/consumers/{consumer}"),
     )
 )
 """These make something of the caller's own, whatever others have under that name."""
@@ -89,6 +96,9 @@ async def test_what_another_organization_has_does_not_exist(server: Server) -> N
     [lease] = await server.claim()
     waiting = await server.run("Secret", name="PRIVATE")
     key = (await server.post("/v1/keys", {"name": "PRIVATE", "roles": ["viewer"]})).json["key"]
+    for scope in ({}, {"Ledger-Organization": "default"}):
+        body = {"description": "PRIVATE"}
+        (await server.put("/v1/consumers/secret", body, headers=scope)).expect(201)
     stranger = await server.caller(*get_args(Role), organizations=["other"])
     head = await server.head()
     for execution in (held, waiting):
@@ -98,6 +108,7 @@ async def test_what_another_organization_has_does_not_exist(server: Server) -> N
                 "execution": str(execution[name]),
                 "lease": lease["lease"],
                 "key": key["uuid"],
+                "consumer": "secret",
                 "name": "jobs",
             }
             for route in ROUTES:
@@ -152,6 +163,7 @@ async def test_only_the_declared_roles_pass(server: Server) -> None:
         "execution": "0",
         "lease": "01980000-0000-7000-8000-000000000000",
         "key": "01980000-0000-7000-8000-000000000000",
+        "consumer": "nowhere",
         "name": "nothing",
     }
     anonymous = server.under("")

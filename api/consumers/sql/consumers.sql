@@ -58,7 +58,7 @@ with moved as (
     delete from consumers.held where consumer = $1
 )
 update consumers.shard set epoch = epoch + 1, acked = $2, latest = 0, handed = null,
-    handed_first = null, handed_last = null, lease_until = null, attempts = 0, careful = 0
+    handed_first = null, handed_last = null, lease_until = null, losses = 0, suspect = 0, careful = 0
 where consumer = $1;
 
 -- name: standing

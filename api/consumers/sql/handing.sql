@@ -24,7 +24,6 @@ select stream from consumers.held where consumer = $1 and stream = any($2::text[
 update consumers.shard s
 set epoch = s.epoch + (h.last is not null)::int,
     acked = case when h.last is null then greatest(s.acked, h.through) else s.acked end,
-    attempts = s.attempts + (h.last is not null)::int,
     handed = case when h.last is null then null else h.through end,
     handed_first = h.first,
     handed_last = coalesce(h.last, s.handed_last),  -- of a lease that is done, for who repeats
@@ -34,7 +33,8 @@ from unnest($4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint
     h (shard, epoch, through, first, last)
 where s.consumer = $1 and s.member = $2 and s.shard = h.shard and s.epoch = h.epoch
     and s.handed is null
-returning s.shard, s.epoch, s.attempts, s.handed_last, s.lease_until;
+returning s.shard, s.epoch, s.handed_last, s.lease_until,
+    case when s.handed_first <= s.suspect then s.losses + 1 else 1 end as attempts;
 
 -- name: hand_out_held
 -- $1 consumer, $2 member, $3 lease_s; by stream: $4 ids, $5 epochs as they were, $6 looked through
@@ -76,13 +76,12 @@ set acked = case
         when s.handed is null then s.acked
         when coalesce(a.position, s.handed_last) >= s.handed_last then s.handed
         else greatest(s.acked, a.position) end,
-    attempts = case
-        when s.handed is null then s.attempts
-        when coalesce(a.position, s.handed_last) >= s.handed_last then 0
-        when a.position >= s.handed_first then 1
-        else s.attempts end,
+    losses = case
+        when coalesce(a.position, s.handed_last) >= s.handed_last and s.handed >= s.suspect then 0
+        else s.losses end,
     careful = case
         when s.handed is null or coalesce(a.position, s.handed_last) < s.handed_last then s.careful
+        when s.losses > 1 and s.handed < s.suspect then s.careful
         when s.careful * 2 > 64 then 0
         else s.careful * 2 end,
     handed_first = case
@@ -127,7 +126,7 @@ returning h.id, h.shard, h.epoch, h.handed is null as is_done;
 -- shard; one that was set aside before, at an earlier event, stays so. No row: the lease is lost.
 with shard as (
     select s.*, c.max_attempts, c.backoff_s, c.backoff_max_s,
-        case when s.handed_first = $5 then s.attempts else 1 end as tried
+        case when $5 <= s.suspect then s.losses + 1 else 1 end as tried
     from consumers.shard s
     join consumers.consumer c on c.id = s.consumer
     where s.consumer = $1 and s.shard = $2 and s.epoch = $3

@@ -58,8 +58,10 @@ where consumer = $1 and member = $2 and handed is not null;
 -- $1 consumer. Ends the leases of shards that ran out: an event that was out alone is set aside,
 -- anything else will be handed out carefully. Gives the shards.
 with over as (
-    select s.shard, s.handed, s.handed_first, s.attempts, s.careful, c.max_attempts, c.backoff_s,
-        c.backoff_max_s
+    select s.shard, s.handed, s.handed_first, s.careful, c.max_attempts, c.backoff_s,
+        c.backoff_max_s,
+        case when coalesce(s.handed_first, s.acked + 1) <= s.suspect
+            then s.losses + 1 else 1 end as attempts
     from consumers.shard s
     join consumers.consumer c on c.id = s.consumer
     where s.consumer = $1 and s.handed is not null and s.lease_until <= now()
@@ -82,7 +84,8 @@ with over as (
 update consumers.shard s
 set epoch = s.epoch + 1,
     acked = case when over.careful = 1 then greatest(s.acked, over.handed) else s.acked end,
-    attempts = case when over.careful = 1 then 0 else s.attempts end,
+    losses = case when over.careful = 1 then 0 else over.attempts end,
+    suspect = case when over.careful = 1 then 0 else over.handed end,
     careful = 1,
     handed = null, handed_first = null, handed_last = null, lease_until = null
 from over
@@ -127,7 +130,7 @@ select * from shards union all select * from held;
 -- $1 consumer, $2 member. Ends a stay in good order: what is out was not failed, only given back,
 -- so it is not counted. Its shards are free.
 with shards as (
-    update consumers.shard set epoch = epoch + 1, attempts = greatest(attempts - 1, 0),
+    update consumers.shard set epoch = epoch + 1,
         handed = null, handed_first = null, handed_last = null, lease_until = null, member = null
     where consumer = $1 and member = $2
 ), held as (

@@ -43,7 +43,8 @@ create table consumers.shard (
     handed_first bigint,                         -- its first and last event
     handed_last bigint,
     lease_until timestamptz,                     -- of what is out
-    attempts integer not null default 0,         -- how often the first event after acked was out
+    losses integer not null default 0,           -- leases lost in a row of what is up to suspect
+    suspect bigint not null default 0,
     careful integer not null default 0,          -- most events to hand out; 0 for no such limit
     primary key (consumer, shard)
 ) with (fillfactor = 40);
