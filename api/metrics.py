@@ -1,6 +1,7 @@
 """Measurements of one process, for Prometheus. Labels are few and bounded: no ids, no paths."""
 
 from collections import Counter as Tally
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -120,8 +121,11 @@ class Metrics:
         counter.inc()
         histogram.observe(seconds)
 
-    async def render(self, node: Node) -> tuple[bytes, str]:
-        """Read what is measured on demand, and give the text and its content type."""
+    async def render(self, node: Node, organizations: Sequence[str] | None) -> tuple[bytes, str]:
+        """Read what is measured on demand, and give the text and its content type.
+
+        Consumers bear names, so only those of the caller's *organizations* are shown.
+        """
         head = node.store.tail.head
         self.head.set(head)
         self.waiting.set(node.store.appender.waiting)
@@ -135,7 +139,7 @@ class Metrics:
                 if live.generation == "live":
                     self.lag.labels(live.name).set(live.lag)
                     self.quarantined.labels(live.name).set(live.quarantined)
-            await self._measure_consumers(node, head)
+            await self._measure_consumers(node, head, organizations)
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_1_0_0
 
     def _read_streams(self, node: Node) -> None:
@@ -148,9 +152,12 @@ class Metrics:
         self._counted["cut"] = node.hub.cut
         self.ring.set(node.hub.ring.top)
 
-    async def _measure_consumers(self, node: Node, head: int) -> None:
+    async def _measure_consumers(
+        self, node: Node, head: int, organizations: Sequence[str] | None
+    ) -> None:
         """Measure the consumers that were made first; more would be too many labels."""
-        measured = await node.consumers.measured(MAX_CONSUMERS)
+        measured = await node.consumers.measured(organizations, MAX_CONSUMERS)
+        # From here to the end of `render` nothing waits, so no other caller's come between.
         for gauge in (self.consumer_lag, self.consumer_out, self.consumer_aside):
             gauge.clear()
         for name, standing in measured:

@@ -1,6 +1,7 @@
 """Handing out: one poll of one member, from looking to lines under leases."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -103,10 +104,12 @@ class Handing:
             await self._pool.execute(_NOTIFY, CHANNEL, str(consumer))
         self.bells.ring(consumer)
 
-    async def measured(self, limit: int) -> list[tuple[str, Standing]]:
+    async def measured(
+        self, organizations: Sequence[str] | None, limit: int
+    ) -> list[tuple[str, Standing]]:
         """Tell how consumers stand, by names that are unique, those made first first."""
         with store_errors():
-            rows = await self._pool.fetch(CONSUMERS["measured"], limit)
+            rows = await self._pool.fetch(CONSUMERS["measured"], organizations, limit)
             stand = await standings(self._pool, [row["id"] for row in rows])
         return [
             (f"{row['organization']}/{row['kind']}/{row['name']}", stand[row["id"]])

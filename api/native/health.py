@@ -41,5 +41,5 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def metrics(call: Call) -> web.Response:
     """Give the process's measurements in the Prometheus text form."""
-    body, content_type = await call.request.app[METRICS].render(call.node)
+    body, content_type = await call.request.app[METRICS].render(call.node, call.readable)
     return web.Response(body=body, headers={"Content-Type": content_type})

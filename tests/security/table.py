@@ -21,6 +21,7 @@ READ: Final[frozenset[Role]] = frozenset(("viewer", "operator", "auditor", "admi
 RUN: Final[frozenset[Role]] = frozenset(("operator", "admin"))
 WORK: Final[frozenset[Role]] = frozenset(("worker", "admin"))
 REPORT: Final[frozenset[Role]] = frozenset(("worker", "recorder", "admin"))
+FOLLOW: Final[frozenset[Role]] = frozenset(("consumer", "operator", "admin"))
 ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
 EVERY: Final[frozenset[Role]] = frozenset(get_args(Role))
 OPEN: Final = None
@@ -147,6 +148,28 @@ def _native() -> Iterable[Entry]:
     yield entry("GET", "/v1/tree/consistency", READ, query="?from=1&to=1")
 
 
+def _consumers() -> Iterable[Entry]:
+    def entry(method: str, path: str, roles: frozenset[Role], **more: Any) -> Entry:
+        return Entry(method=method, path=path, api="native", roles=roles, **more)
+
+    one = "/v1/consumers/{consumer}"
+    done = {"leases": [{"lease": "1-0"}]}
+    yield entry("GET", "/v1/consumers", READ | FOLLOW)
+    yield entry("PUT", one, FOLLOW, body={}, makes_its_own=True)
+    yield entry("GET", one, READ | FOLLOW)
+    yield entry("PATCH", one, FOLLOW, body={"description": "changed"})
+    yield entry("DELETE", one, FOLLOW)
+    yield entry("POST", f"{one}/events", FOLLOW, body={})
+    yield entry("POST", f"{one}/ack", FOLLOW, body=done)
+    yield entry("POST", f"{one}/nack", FOLLOW, body={"lease": "1-0", "position": 1})
+    yield entry("POST", f"{one}/heartbeat", FOLLOW, body={})
+    yield entry("POST", f"{one}/release", FOLLOW, body={})
+    yield entry("POST", f"{one}/reset", FOLLOW, body={"position": 0})
+    yield entry("GET", f"{one}/parked", READ | FOLLOW)
+    yield entry("POST", f"{one}/parked/replay", FOLLOW, body={})
+    yield entry("POST", f"{one}/parked/discard", FOLLOW, body={"streams": ["execution/{uuid}"]})
+
+
 def _product_live() -> Iterable[Entry]:
     def entry(method: str, path: str, roles: frozenset[Role], **more: Any) -> Entry:
         return Entry(method=method, path=path, api="product_live", roles=roles, **more)
@@ -242,6 +265,7 @@ def _ocapi() -> Iterable[Entry]:
 
 TABLE: Final[tuple[Entry, ...]] = (
     *_native(),
+    *_consumers(),
     *_product_live(),
     *_cdq(),
     *_datameer(),

@@ -78,5 +78,8 @@ from consumers.consumer c
 where c.id = any($1);
 
 -- name: measured
--- $1 limit. The consumers that were made first, for measurements.
-select id, organization, kind, name from consumers.consumer order by id limit $1;
+-- $1 organizations or null for all, $2 limit. The consumers that were made first.
+select id, organization, kind, name from consumers.consumer
+where $1::text[] is null or organization = any($1)
+order by id
+limit $2;
