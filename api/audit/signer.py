@@ -30,7 +30,8 @@ from ledger.audit.heads import LedgerHead
 from ledger.audit.keys import Trust, sign_change
 from ledger.errors import LedgerError, Unavailable
 from ledger.merkle.note import BadSignature, MalformedNote, Signer
-from ledger.merkle.proof import verify_consistency
+from ledger.merkle.proof import MissingTile, verify_consistency
+from ledger.merkle.streams import EMPTY_STREAMS_ROOT
 from ledger.store.pool import store_errors
 from ledger.store.tail import Tail
 from projections.port import Connection, Pool
@@ -84,6 +85,7 @@ class TreeSigner:
         self._origin = origin
         self._task: asyncio.Task[None] | None = None
         self._signing: asyncio.Task[Published | None] | None = None
+        self._turn = asyncio.Lock()
         self._reminded_at = 0.0
         self.standing = Standing()
         self.newest: Published | None = None
@@ -116,6 +118,20 @@ class TreeSigner:
         if self._signing is None or self._signing.done():
             self._signing = asyncio.create_task(self._publish(), name="tree-signing")
         return await asyncio.shield(self._signing)
+
+    async def publish_exactly(self, head: tree.Head) -> Published | None:
+        """Give the signed head of the very size of *head*, signed now if need be and possible.
+
+        None when this node does not hold the key, or may not sign now.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        found = await published.of_size(self._pool, head.size)
+        if found is None and self.standing.state in ("signing", "starting"):
+            await self._publish(head)
+            found = await published.of_size(self._pool, head.size)
+        return found
 
     async def rotate(self) -> None:
         """Replace the ledger's key by a new one, which the old one vouches for.
@@ -165,11 +181,13 @@ class TreeSigner:
     def _no_key(self) -> str:
         return f"{self._key_file} does not hold the key that the ledger signs with"
 
-    async def _publish(self) -> Published | None:
+    async def _publish(self, exactly: tree.Head | None = None) -> Published | None:
         try:
-            with store_errors():
-                async with self._pool.acquire() as connection, connection.transaction():
-                    await self._sign(connection)
+            # In turns, because whoever signs needs a second connection while it has the first.
+            async with self._turn:
+                with store_errors():
+                    async with self._pool.acquire() as connection, connection.transaction():
+                        await self._sign(connection, exactly)
         except NotTheKey as error:
             self.newest = await published.newest(self._pool)
             self._stand(Standing(state="no-key", reason=str(error)))
@@ -182,49 +200,75 @@ class TreeSigner:
             await asyncio.to_thread(self._keep, self.newest)
         return self.newest
 
-    async def _sign(self, connection: Connection) -> None:
+    async def _sign(self, connection: Connection, exactly: tree.Head | None) -> None:
         """Sign within a transaction, if this node may and the tree has moved.
+
+        With *exactly*, a head that the tree had lately is signed, whatever has come since.
 
         Raises:
             Contradiction: the tree does not continue what was signed.
         """
-        alone = await connection.fetchval(SQL["take"], _LOCK)
-        if not alone:
+        if exactly is not None:
+            await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
+        elif not await connection.fetchval(SQL["take"], _LOCK):
             self.newest = await published.newest(connection)
             return
         signer, found = await self._own(connection)
         last = self.newest = await published.newest(connection)
-        kept = await asyncio.to_thread(self._kept)
-        trust = published.trust(found)
         if signer is None:
             self._stand(Standing(state="no-key", reason=self._no_key))
             return
+        trust = published.trust(found)
         now = await tree.head(self._pool)
+        if not await self._is_continued(connection, trust, last, now):
+            return
+        self._stand(Standing(state="signing"))
+        wanted = exactly or now
+        if not await self._is_due(connection, trust, wanted, now):
+            return
+        made = await _add(connection, signer, wanted, len(found))
+        if last is None or made.size > last.size:
+            self.newest = made
+
+    async def _is_due(
+        self, connection: Connection, trust: Trust, wanted: tree.Head, now: tree.Head
+    ) -> bool:
+        """Whether a head is to be signed, and can be by the key of today.
+
+        Raises:
+            Contradiction: the tree has another beginning by now.
+        """
+        if wanted.size <= trust.terms[-1].above:
+            return False
+        if await published.of_size(connection, wanted.size) is not None:
+            return False
+        if not await self._is_beginning(wanted, now):
+            raise Contradiction(wanted.size, f"the tree has changed below {wanted.size}")
+        return True
+
+    async def _is_beginning(self, old: tree.Head, new: tree.Head) -> bool:
+        try:
+            found = await tree.consistency(self._pool, old.size, new.size)
+        except MissingTile:
+            return False
+        return found is not None and verify_consistency(
+            old.size, new.size, old.root, new.root, found.proof
+        )
+
+    async def _is_continued(
+        self, connection: Connection, trust: Trust, last: Published | None, now: tree.Head
+    ) -> bool:
+        """Hold the tree against what was signed last, here and in the file; False to wait.
+
+        Raises:
+            Contradiction: it does not continue it.
+        """
+        kept = await asyncio.to_thread(self._kept)
         for note in (last.note if last else None, kept):
             if note is not None and not await self._continues(connection, trust, note, now):
-                return
+                return False
         await self._check_kept(connection, trust, kept, last)
-        self._stand(Standing(state="signing"))
-        if now.size == (last.size if last else 0) or now.streams_root is None:
-            return
-        head = LedgerHead(
-            origin=signer.verifier.name,
-            size=now.size,
-            root=now.root,
-            streams_root=now.streams_root,
-        )
-        note = heads.sign(head, signer).decode()
-        signed_at = await connection.fetchval(
-            SQL["add_head"], head.size, head.root, head.streams_root, len(found), note
-        )
-        self.newest = Published(
-            size=head.size,
-            root=head.root,
-            streams_root=head.streams_root,
-            key=len(found),
-            note=note,
-            signed_at=signed_at,
-        )
+        return True
 
     async def _continues(
         self, connection: Connection, trust: Trust, note: str, now: tree.Head
@@ -244,10 +288,7 @@ class TreeSigner:
             reason = f"the tree has {now.size} of the {head.size} events that were signed"
             self._stand(Standing(state="waiting", reason=reason))
             return False
-        found = await tree.consistency(self._pool, head.size, now.size)
-        if found is None or not verify_consistency(
-            head.size, now.size, head.root, now.root, found.proof
-        ):
+        if not await self._is_beginning(tree.Head(size=head.size, root=head.root), now):
             raise Contradiction(
                 head.size, f"the tree does not continue the head of {head.size} events"
             )
@@ -358,3 +399,25 @@ def _signed(trust: Trust, note: str) -> LedgerHead:
         with suppress(MalformedNote):
             size = heads.unverified(note.encode()).size
         raise Contradiction(size, f"a head that was signed is changed: {error}") from error
+
+
+async def _add(connection: Connection, signer: Signer, now: tree.Head, key: int) -> Published:
+    """Sign a head and put it on record."""
+    head = LedgerHead(
+        origin=signer.verifier.name,
+        size=now.size,
+        root=now.root,
+        streams_root=now.streams_root or EMPTY_STREAMS_ROOT,
+    )
+    note = heads.sign(head, signer).decode()
+    signed_at = await connection.fetchval(
+        SQL["add_head"], head.size, head.root, head.streams_root, key, note
+    )
+    return Published(
+        size=head.size,
+        root=head.root,
+        streams_root=head.streams_root,
+        key=key,
+        note=note,
+        signed_at=signed_at,
+    )

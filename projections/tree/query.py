@@ -4,16 +4,25 @@ Everything is answered from one snapshot. Roots and proofs of past sizes are com
 few for each. The tree tells nobody's secrets: it holds hashes only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from ledger.merkle import proof as proofs
+from ledger.merkle.frontier import cover
 from ledger.merkle.paths import MAX_LEVEL
-from ledger.merkle.proof import Plan, TileAt
-from ledger.merkle.streams import EMPTY_STREAMS_ROOT
+from ledger.merkle.proof import MissingTile, Plan, TileAt
+from ledger.merkle.streams import (
+    EMPTY_STREAMS_ROOT,
+    StreamProof,
+    bucket_of,
+    key_of,
+    node_places,
+    prove_stream,
+    split_bucket,
+)
 from ledger.merkle.tree import EMPTY_ROOT, HASH_BYTES, TILE_WIDTH
 from ledger.store.queries import load
 from projections.port import Reader
@@ -80,6 +89,46 @@ async def tile(reader: Reader, level: int, index: int, width: int = TILE_WIDTH) 
     _, tiles = await _tiles(reader, [(level, index)])
     hashes = tiles.get((level, index), b"")[: width * HASH_BYTES]
     return hashes if len(hashes) == width * HASH_BYTES else None
+
+
+async def leaves(reader: Reader, first: int, last: int) -> list[bytes]:
+    """Give the leaf hashes of positions, as far as the tree holds them without a hole."""
+    indexes = range((first - 1) // TILE_WIDTH, (last - 1) // TILE_WIDTH + 1)
+    _, tiles = await _tiles(reader, [(0, index) for index in indexes])
+    found: list[bytes] = []
+    for position in range(first, last + 1):
+        index, place = divmod(position - 1, TILE_WIDTH)
+        hashed = tiles.get((0, index), b"")[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+        if len(hashed) != HASH_BYTES:
+            break
+        found.append(hashed)
+    return found
+
+
+async def covers(reader: Reader, stretches: Sequence[tuple[int, int]]) -> list[list[bytes]] | None:
+    """Give the hashes that stand for stretches of positions; None when a tile is missing.
+
+    A stretch is its first and its last position; see `ledger.merkle.frontier`.
+    """
+    nodes = [cover(first - 1, last) for first, last in stretches]
+    wanted = sorted({node.tile for each in nodes for node in each})
+    _, tiles = await _tiles(reader, wanted)
+    try:
+        return [[node.hash(tiles) for node in each] for each in nodes]
+    except MissingTile:
+        return None
+
+
+async def stream_proof(reader: Reader, stream: str) -> tuple[Head, StreamProof]:
+    """Prove what the map of streams holds for a stream, in the tree as it is now."""
+    key = key_of(stream)
+    places = node_places([bucket_of(key)])
+    levels, indexes = [level for level, _ in places], [index for _, index in places]
+    async with reading(reader, _NAME, _VERSION):
+        rows = await reader.fetch(_SQL["stream"], bucket_of(key), levels, indexes)
+    head = Head(size=rows[0]["size"], root=rows[0]["root"], streams_root=rows[0]["streams_root"])
+    nodes = {(row["level"], row["index"]): row["hashes"] for row in rows if row["hashes"]}
+    return head, prove_stream(key, split_bucket(rows[0]["records"] or b""), nodes)
 
 
 async def inclusion(reader: Reader, position: int, size: int) -> Inclusion | None:

@@ -11,3 +11,14 @@ select h.size, w.level, w.index, (
 ) as hashes
 from view_tree.head h
 left join unnest($1::smallint[], $2::bigint[]) as w (level, index) on true;
+
+-- name: stream
+-- $1 bucket, $2 levels, $3 indexes (parallel). The head, and of the same moment a bucket of the map of
+-- streams and nodes of it, null where they are empty.
+select h.size, h.root, h.streams_root, (
+    select b.records from view_tree.stream_bucket b where b.bucket = $1
+) as records, w.level, w.index, (
+    select n.hashes from view_tree.stream_node n where n.level = w.level and n.index = w.index
+) as hashes
+from view_tree.head h
+cross join unnest($2::smallint[], $3::integer[]) as w (level, index);

@@ -1,0 +1,121 @@
+"""Where events stand in the tree, and which of two that differ is the one that was signed.
+
+Beside the events stand leaf hashes from the tree's own tiles. The tree is hashed by those, so that an
+event that was changed, or is missing, is told from all others and does not hide what comes behind it.
+From where an event and its leaf hash differ the tree is hashed a second time by the events alone. The
+next signed head decides: it agrees with the tiles, and then the event was changed; or with the events,
+and then a tile was; or with neither, and then somewhere between this head and the one before.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from ledger.merkle.frontier import Frontier
+from ledger.merkle.tree import EMPTY_ROOT
+
+CHANGED: Final = "it is not the event that was signed: the signed tree holds another one here"
+TILE: Final = (
+    "the event is the one that was signed, but the tree that is kept has another hash for it"
+)
+DIFFERENT: Final = (
+    "the event and the tree that is kept differ here, and no head tells which is right"
+)
+MAX_DOUBTS: Final = 20
+
+Note = Callable[[int | None, str], None]
+
+
+class Place:
+    """Hashes the tree from left to right and holds it against signed heads."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._tree = Frontier()
+        self._by_events: Frontier | None = None
+        self._doubts: list[int] = []
+        self._hints: dict[int, bytes] = {}
+        self._is_lost = False
+        self.position = 0
+        """The last one that was passed."""
+        self.vouched = 0
+        """The size of the last head that agreed."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether too little is known for any further head to be compared."""
+        return self._is_lost
+
+    def hint(self, first: int, hashes: list[bytes]) -> None:
+        """Learn what the kept tree holds from a position on."""
+        ahead = {at: hint for at, hint in self._hints.items() if at > self.position}
+        self._hints = ahead | dict(enumerate(hashes, start=first))
+
+    def add(self, leaf: bytes) -> None:
+        """Take in the next event."""
+        self.position += 1
+        hint = self._hints.get(self.position, leaf)
+        if hint != leaf:
+            if self._by_events is None and not self._doubts:
+                self._by_events = self._tree.copy()
+            if len(self._doubts) < MAX_DOUBTS:
+                self._doubts.append(self.position)
+        self._tree.add(hint)
+        if self._by_events is not None:
+            self._by_events.add(leaf)
+
+    def miss(self, until: int) -> None:
+        """Pass events that are not there; only the kept tree may still know them."""
+        while self.position < until:
+            self.position += 1
+            hint = self._hints.get(self.position)
+            if hint is None:
+                self._is_lost = True
+                self.position = until
+                return
+            self._tree.add(hint)
+            self._by_events = None
+
+    def skip(self, last: int, hashes: list[bytes]) -> None:
+        """Pass events that are left out.
+
+        Raises:
+            ValueError: these are not the hashes that cover them.
+        """
+        if not self._is_lost:
+            self._tree.skip(last, hashes)
+            if self._by_events is not None:
+                self._by_events.skip(last, hashes)
+        self.position = last
+
+    def root(self) -> bytes | None:
+        """Give the root up to here by the kept tree; None when it cannot be known."""
+        return None if self._is_lost else self._tree.root()
+
+    def agrees(self, root: bytes) -> bool:
+        """Hold everything up to here against a root that was signed, and tell what differs."""
+        if self._is_lost:
+            return False
+        if self._tree.root() == root:
+            self._settle(CHANGED)
+        elif self._by_events is not None and self._by_events.root() == root:
+            self._tree = self._by_events
+            self._settle(TILE)
+        else:
+            self._is_lost = True
+            return False
+        self.vouched = self.position
+        return True
+
+    def left_in_doubt(self) -> list[int]:
+        """Give the positions where event and kept tree differ and no head has decided."""
+        return self._doubts
+
+    def is_empty(self, root: bytes) -> bool:
+        """Whether a root is that of no events, and there are none."""
+        return self.position == 0 and root == EMPTY_ROOT
+
+    def _settle(self, problem: str) -> None:
+        for position in self._doubts:
+            self._note(position, problem)
+        self._doubts = []
+        self._by_events = None
