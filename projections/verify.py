@@ -2,27 +2,33 @@
 
 The second fold is a generation of its own (`verify`), with its own schema, checkpoint and quarantine,
 and goes away afterwards. The last stretch is folded inside the transaction whose snapshot shows the
-live rows, so both sides are at the same position while the live one goes on unhindered.
+live rows, so both sides are at the same position while the live one goes on unhindered. The log is read
+as the database holds it, not as this process remembers it. What was erased after the live view's
+position is waited for, because the log holds no more what the view is about to forget.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from ledger.errors import ProjectionLagging
+from ledger.errors import ProjectionLagging, Unavailable
 from ledger.ids import new_uuid
 from ledger.store.tail import Tail
 from projections import checkpoint as checkpoints
 from projections.checkpoint import SQL, Checkpoint
+from projections.faults import is_poison
 from projections.port import Connection, Pool, Projector, schema_of
 from projections.runner import BATCH_EVENTS, Runner
 
 _LEASE_S: Final = 60.0
 _COMPARE_TIMEOUT_S: Final = 600.0
+_AGAIN_S: Final = 0.1
+
+Told: TypeAlias = Callable[[int, int], None]
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -54,36 +60,64 @@ class Verified(Struct, frozen=True, kw_only=True):
         return not self.differences and not self.quarantined and not self.unreadable
 
 
-async def verify(pool: Pool, tail: Tail, projector: Projector, *, limit: int = 100) -> Verified:
+class VerifyRunning(Unavailable):
+    """Somebody verifies this view already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is being verified already", retry_after_s=10.0)
+
+
+async def verify(
+    pool: Pool,
+    tail: Tail,
+    projector: Projector,
+    *,
+    limit: int = 100,
+    told: Told = lambda _position, _of: None,
+) -> Verified:
     """Compare a live view with a fresh fold of the log.
 
+    *told* is called now and then with the position reached, and the one to reach.
+
     Raises:
-        ProjectionLagging: another verification runs, or the live view is of another version.
+        VerifyRunning: another verification of this view runs.
+        ProjectionLagging: the live view is of another version.
+        Corrupt: the log has no events where the live view has been.
         StoreUnavailable: the database cannot be reached.
     """
     live = await checkpoints.read_one(pool, projector.name)
     if live.version != projector.version:
         raise ProjectionLagging(projector.name, live.position, live.position)
-    async with _scratch(pool, projector, live.position) as scratch:
+    async with _scratch(pool, projector) as scratch:
         runner = Runner(projector, scratch, pool=pool, tail=tail, lease_s=_LEASE_S)
         while True:
             live = await checkpoints.read_one(pool, projector.name)
             while runner.position < live.position:
                 await runner.step(until=live.position)
-            found = await _compare(pool, tail, projector, runner, limit)
+                told(runner.position, live.position)
+            try:
+                found = await _compare(pool, tail, projector, runner, limit)
+            except Exception as error:
+                if not is_poison(error):
+                    raise
+                # One of the last events cannot be applied; the runner sets its stream aside.
+                await runner.load()
+                await runner.step(until=live.position)
+                continue
             if found is not None:
                 return found
+            await asyncio.sleep(_AGAIN_S)
 
 
 @asynccontextmanager
-async def _scratch(pool: Pool, projector: Projector, wanted: int) -> AsyncIterator[Checkpoint]:
+async def _scratch(pool: Pool, projector: Projector) -> AsyncIterator[Checkpoint]:
     name = projector.name
     owner = str(new_uuid())
     await checkpoints.create(pool, projector, "verify")
     async with pool.acquire() as connection, connection.transaction():
         epoch = await connection.fetchval(SQL["take"], name, "verify", owner, _LEASE_S)
         if epoch is None:
-            raise ProjectionLagging(name, wanted, 0)
+            raise VerifyRunning(name)
         await checkpoints.restart(connection, projector, "verify")
         await connection.fetchval(SQL["take"], name, "verify", owner, _LEASE_S)
     scratch = await checkpoints.read_one(pool, name, "verify")

@@ -1,9 +1,10 @@
 """`jobledger replay`: an execution's life, event by event, with what each changed.
 
-The events are folded here, by the same code that the server decides with.
+The events are folded here, by the same code that the server decides with, from what the log holds. Of an
+erased execution only envelopes are left, and they are replayed.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -19,17 +20,17 @@ from api.native.wire import EventView
 from ledger.errors import Corrupt
 from ledger.events import executions as x
 from ledger.events.codec import decode
-from ledger.events.envelope import Recorded
-from ledger.executions.state import ExecutionState, evolve
-
-_QUIET = frozenset(("position", "version", "modified_at", "previous_status", "created"))
+from ledger.events.envelope import Erased, Recorded
+from ledger.executions.changes import Change, changes
+from ledger.executions.husk import follow
+from ledger.executions.state import ExecutionState
 
 
 class Moment(Struct, frozen=True):
     """One event, what it changed, and the state after it."""
 
     event: EventView
-    changes: dict[str, Any]
+    changes: tuple[Change, ...]
     state: ExecutionState
 
 
@@ -56,8 +57,8 @@ async def replay(ledger: Ledger, *, execution: str, until: str | None, as_json: 
             printing.print_json_line({"event": event, "changes": moment.changes, "state": state})
             continue
         out.print(event_line(event, subject=f"#{state.number} v{event.version}"))
-        for name, value in moment.changes.items():
-            out.print(f"{'':>8}{printing.plain(name)} → {printing.plain(_words(value))}")
+        for change in moment.changes:
+            out.print(f"{'':>8}{printing.plain(_told(change))}", soft_wrap=True)
     if state is None:
         click.echo("nothing had happened by then", err=True)
     elif not as_json:
@@ -102,21 +103,18 @@ def step_on(state: ExecutionState | None, event: EventView) -> Moment:
     Raises:
         Corrupt: it cannot be read, or does not belong here.
     """
-    after = evolve(state, recorded(event))
-    return Moment(event, _differences(state, after), after)
+    after = follow(state, recorded(event))
+    return Moment(event, changes(state, after), after)
 
 
-def recorded(event: EventView) -> Recorded[x.ExecutionEvent]:
+def recorded(event: EventView) -> Recorded[x.ExecutionEvent | Erased]:
     """Turn an event as it was sent into what the ledger folds.
 
     Raises:
         UnknownEventType: the server is newer than this program.
         UndecodableEvent: its data does not fit its type, or is no execution's event.
     """
-    raw = msgspec.json.encode(event.data)
-    fact = decode(event.type, event.schema_version, raw, position=event.position)
-    if not isinstance(fact, x.ExecutionEvent):
-        raise Corrupt(f"{event.type} at position {event.position} is not about an execution")
+    fact = _fact(event)
     return Recorded(
         position=event.position,
         stream=event.stream,
@@ -147,22 +145,22 @@ async def _events(ledger: Ledger, execution: str) -> AsyncIterator[EventView]:
         after = page.next_after
 
 
-def _differences(before: ExecutionState | None, after: ExecutionState) -> dict[str, Any]:
-    new = _flat(after)
-    old = {} if before is None else _flat(before)
-    return {name: value for name, value in new.items() if old.get(name) != value}
+def _fact(event: EventView) -> x.ExecutionEvent | Erased:
+    if event.data is None:
+        return Erased()
+    raw = msgspec.json.encode(event.data)
+    fact = decode(event.type, event.schema_version, raw, position=event.position)
+    if not isinstance(fact, x.ExecutionEvent):
+        raise Corrupt(f"{event.type} at position {event.position} is not about an execution")
+    return fact
 
 
-def _flat(state: ExecutionState) -> dict[str, Any]:
-    """Name every part of a state that a reader may want to see change."""
-    fields: Mapping[str, Any] = msgspec.to_builtins(state)
-    flat = {k: v for k, v in fields.items() if k not in _QUIET and k != "steps"}
-    for step in fields.get("steps", ()):
-        name = f"step {step['plan']['index']} {step['plan']['step_id']}"
-        for key, value in step.items():
-            if key not in {"plan", "modified_at"}:
-                flat[f"{name} {key}"] = value
-    return flat
+def _told(change: Change) -> str:
+    """Say what a part was, if it was anything, and what it is."""
+    after = _words(change.after)
+    if change.before is None:
+        return f"{change.field}: {after}"
+    return f"{change.field}: {_words(change.before)} → {after}"
 
 
 def _words(value: Any) -> str:

@@ -5,9 +5,22 @@ from uuid import UUID
 
 import msgspec
 
+from api.client.errors import BadAnswer, refusal
 from api.client.transport import Transport, segment
-from api.native.wire import KeyList, KeyMade, KeyPost, ProjectionList
+from api.native.wire import (
+    KeyList,
+    KeyMade,
+    KeyPost,
+    ProjectionList,
+    ProjectionVerified,
+    ReplayedList,
+    ReplayPost,
+    VerifyLine,
+)
 
+VERIFY_S: Final = 3600.0
+_VERIFY_LINE: Final = msgspec.json.Decoder(VerifyLine)
+_REPLAYED: Final = msgspec.json.Decoder(ReplayedList)
 _PROJECTIONS: Final = msgspec.json.Decoder(ProjectionList)
 _KEYS: Final = msgspec.json.Decoder(KeyList)
 _MADE: Final = msgspec.json.Decoder(KeyMade)
@@ -26,6 +39,36 @@ class Projections:
     async def rebuild(self, name: str) -> None:
         """Begin to compute a projection anew, beside the one in use."""
         await self._transport.fetch("POST", f"/v1/projections/{segment(name)}/rebuild")
+
+    async def verify(self, name: str, *, limit: int | None = None) -> ProjectionVerified:
+        """Compare a projection with a fresh fold of the log; takes as long as it takes.
+
+        Raises:
+            Refused: it could not be verified.
+            BadAnswer: the answer ended before the result.
+        """
+        raw = await self._transport.fetch(
+            "POST",
+            f"/v1/projections/{segment(name)}/verify",
+            query={"limit": limit},
+            wait_s=VERIFY_S,
+        )
+        lines = raw.splitlines()
+        last = _VERIFY_LINE.decode(lines[-1]) if lines else None
+        if last is not None and last.problem is not None:
+            raise refusal(last.problem)
+        if last is None or last.result is None:
+            raise BadAnswer(200, "the answer ended before the result")
+        return last.result
+
+    async def replay(self, name: str, stream: str | None = None) -> ReplayedList:
+        """Take in again what a projection had set aside: one stream, or all."""
+        return await self._transport.call(
+            "POST",
+            f"/v1/projections/{segment(name)}/replay",
+            _REPLAYED,
+            body=ReplayPost(stream=stream),
+        )
 
 
 class Keys:

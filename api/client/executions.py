@@ -8,6 +8,7 @@ import msgspec
 from api.client.transport import Transport, segment
 from api.native.wire import (
     ActiveList,
+    ChangePage,
     EventPage,
     ExecutionList,
     ExecutionPatch,
@@ -24,6 +25,7 @@ ExecutionId = UUID | int | str
 _EXECUTION: Final = msgspec.json.Decoder(ExecutionView)
 _EXECUTIONS: Final = msgspec.json.Decoder(ExecutionList)
 _ACTIVE: Final = msgspec.json.Decoder(ActiveList)
+_CHANGES: Final = msgspec.json.Decoder(ChangePage)
 _EVENTS: Final = msgspec.json.Decoder(EventPage)
 
 CLOSED: Final[frozenset[Status]] = frozenset(("finished", "aborted"))
@@ -134,6 +136,14 @@ class Executions:
         """Read a page of one execution's events."""
         return await self._transport.call(
             "GET", _path(execution, "/events"), _EVENTS, query={"after": after, "limit": limit}
+        )
+
+    async def changes(
+        self, execution: ExecutionId, *, after: int | None = None, limit: int | None = None
+    ) -> ChangePage:
+        """Read a page of an execution's life: each event, and what it changed."""
+        return await self._transport.call(
+            "GET", _path(execution, "/changes"), _CHANGES, query={"after": after, "limit": limit}
         )
 
     async def cancel(self, execution: ExecutionId, reason: str = "") -> ExecutionView:

@@ -51,6 +51,7 @@ async def list_projections(call: Call) -> web.Response:
             owner=live.owner or "",
             error=(live.error or "") if everywhere else "",
             rebuilding_at=rebuilding.get(live.name),
+            quarantined=live.quarantined,
             quarantine=tuple(
                 QuarantineView(
                     stream=row.stream,

@@ -21,6 +21,7 @@ from ledger.events.definition import (
 )
 from ledger.events.executions import Argument, Attachment, Cause, Outcome, Progress
 from ledger.events.keys import Role
+from ledger.executions.changes import Change
 from ledger.executions.commands import Report
 from ledger.executions.state import Status, StepStatus, WaitingFor
 
@@ -317,6 +318,31 @@ class EventPage(Struct, frozen=True, kw_only=True):
     head: int
 
 
+class ChangeView(Struct, kw_only=True, omit_defaults=True):
+    """An event of an execution, and what it changed; the newest value of a part is its `to`."""
+
+    position: int
+    """Ask for the execution `as_of` this to see it whole."""
+    version: int
+    type: str
+    actor: str
+    occurred_at: datetime
+    recorded_at: datetime
+    number: int | None = None
+    changes: tuple[Change, ...] = ()
+    problem: str = ""
+    """Why nothing can be told of what it changed."""
+
+
+class ChangePage(Struct, frozen=True, kw_only=True):
+    """Events of one execution, oldest first, and where to go on."""
+
+    events: tuple[ChangeView, ...]
+    next_after: int
+    more: bool
+    """Whether there are more events already."""
+
+
 class JobList(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A page of jobs."""
 
@@ -504,6 +530,8 @@ class ProjectionView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner: str = ""
     error: str = ""
     rebuilding_at: int | None = None
+    quarantined: int = 0
+    """How many streams are set aside."""
     quarantine: tuple[QuarantineView, ...] = ()
 
 
@@ -512,6 +540,60 @@ class ProjectionList(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     projections: tuple[ProjectionView, ...]
     head: int
+
+
+class DifferenceView(Struct, frozen=True, kw_only=True):
+    """A row of a view that is not what the log says: missing, surplus, or different."""
+
+    table: str
+    key: dict[str, Any]
+    kind: str
+
+
+class ProjectionVerified(Struct, frozen=True, kw_only=True):
+    """A live view compared with a fresh fold of the log, both at `position`."""
+
+    name: str
+    position: int
+    sound: bool
+    differences: tuple[DifferenceView, ...]
+    """At most the limit asked for, for each table."""
+    quarantined: tuple[str, ...]
+    """Streams set aside in the live view, which explain differences of theirs."""
+    unreadable: tuple[str, ...]
+    """Streams that could not be folded now."""
+
+
+class VerifyLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of a verification's answer: how far it is, and in the last one what came of it."""
+
+    position: int
+    of: int
+    result: ProjectionVerified | None = None
+    problem: Problem | None = None
+
+
+class ReplayPost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take in again what was set aside: one stream, or all of them."""
+
+    stream: Annotated[str, Meta(min_length=1, max_length=1000)] | None = None
+
+
+class ReplayedView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the replay of one stream came to."""
+
+    stream: str
+    events: int
+    """How many events were applied; none if it failed again."""
+    position: int
+    error: str = ""
+    """Why it failed again; the stream stays set aside."""
+
+
+class ReplayedList(Struct, frozen=True, kw_only=True):
+    """What the replays came to."""
+
+    replayed: tuple[ReplayedView, ...]
 
 
 class RebuildStarted(Struct, frozen=True, kw_only=True):
