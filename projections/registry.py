@@ -3,7 +3,6 @@
 from typing import Final
 
 from projections.active.projector import ActiveProjector
-from projections.documents.projector import DocumentsProjector
 from projections.executions.projector import ExecutionsProjector
 from projections.history.projector import HistoryProjector
 from projections.jobs.projector import JobsProjector
@@ -19,7 +18,6 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
     JobsProjector(),
     HistoryProjector(),
     KeysProjector(),
-    DocumentsProjector(),
     RatesProjector(),
     TreeProjector(),
     SpansProjector(),

@@ -105,7 +105,7 @@ async def list_jobs(call: Call) -> web.Response:
     """List jobs."""
     wanted = parse.parse_list(_query(call))
     organizations = await _organizations(call, wanted)
-    await call.node.covered("documents", call.minimum_position)
+    await call.node.covered("executions", call.minimum_position)
     page = await documents.page(
         call.node.store.pool,
         organizations=organizations,

@@ -37,7 +37,7 @@ async def fetch_last(call: Call) -> web.Response:
     wanted = parse.parse_body(
         await raw_body(call), wire.FetchLast, max_depth=call.node.settings.max_json_depth
     )
-    await call.node.covered("documents", call.minimum_position)
+    await call.node.covered("executions", call.minimum_position)
     page = await documents.page(
         call.node.store.pool,
         organizations=call.readable,

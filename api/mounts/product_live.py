@@ -211,7 +211,7 @@ async def find_executions(call: Call) -> web.Response:
 
 async def _found(call: Call, wanted: k.Criterion, default_size: int) -> web.Response:
     page = parse.parse_page(call.query("page"), call.query("size"), default_size=default_size)
-    await call.node.covered("documents", call.minimum_position)
+    await call.node.covered("executions", call.minimum_position)
     found = await documents.find(
         call.node.store.pool,
         wanted,

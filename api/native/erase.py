@@ -66,7 +66,7 @@ async def _own_files(call: Call, state: ExecutionState) -> tuple[str, ...]:
         named.update(_files_in(msgspec.to_builtins(record.event)))
     if not named:
         return ()
-    await call.node.covered("documents")
+    await call.node.covered("executions")
     elsewhere = await mentioned(
         call.node.store.pool, named, organization=state.organization, besides=state.uuid
     )

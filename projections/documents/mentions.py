@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from ledger.store.queries import load
-from projections.documents.projector import DocumentsProjector
+from projections.executions.projector import ExecutionsProjector
 from projections.port import Reader
 from projections.reading import reading
 
@@ -22,6 +22,6 @@ async def mentioned(
     """
     if not names:
         return frozenset()
-    async with reading(reader, DocumentsProjector.name, DocumentsProjector.version):
+    async with reading(reader, ExecutionsProjector.name, ExecutionsProjector.version):
         rows = await reader.fetch(_SQL["mentions"], organization, besides, list(names))
     return frozenset(row["name"] for row in rows)

@@ -1,4 +1,4 @@
-"""Reads the documents view; see `projections.executions.query` for what all queries have in common."""
+"""Finds executions by what they carry; see `projections.executions.query` for what all queries have in common."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,15 +12,15 @@ from ledger.executions.state import ExecutionState
 from ledger.store.queries import load
 from projections.documents import criteria as k
 from projections.documents.compile import Compiler
-from projections.documents.projector import DocumentsProjector
 from projections.encoded import text
+from projections.executions.projector import ExecutionsProjector
 from projections.fold import DECODE
 from projections.port import Connection, Pool
 from projections.reading import listing
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
-_NAME: Final = DocumentsProjector.name
-_VERSION: Final = DocumentsProjector.version
+_NAME: Final = ExecutionsProjector.name
+_VERSION: Final = ExecutionsProjector.version
 _HOUR: Final = timedelta(hours=1)
 _AFTER: Final = ("greater", "greater_or_equal")
 

@@ -124,9 +124,9 @@ async def test_a_marker_put_everywhere_is_nowhere(
         "ledger.events.data",
         "ledger.claims.key",
         "view_executions.executions.state",
-        "view_documents.documents.input",
-        "view_documents.documents.output_key",
-        "view_documents.documents.storage_id",
+        "view_executions.executions.input",
+        "view_executions.executions.output_key",
+        "view_executions.executions.storage_id",
         "view_history.history.exit_code" if kind == "finished" else "view_jobs.runs.state",
     ):
         assert place in held

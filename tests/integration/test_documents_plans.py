@@ -13,8 +13,8 @@ from ledger.executions.phase import Phase
 from ledger.store.migrate import migrate
 from projections.documents import criteria as k
 from projections.documents.compile import Compiler
-from projections.documents.projector import DocumentsProjector
 from projections.documents.query import _SQL, Listing, _arguments, _window
+from projections.executions.projector import ExecutionsProjector
 from projections.port import MIGRATIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,20 +25,26 @@ FAILED = k.InPhase(frozenset[Phase](("error", "lease_lost")))
 OPEN = k.InPhase(frozenset[Phase](("waits_for_worker", "running", "paused")))
 SINCE = k.InstantOrder("created_at", "greater", LONG_AGO)
 FILL = """
-insert into view_documents.documents
-select gen_random_uuid(), lpad(to_hex(i), 24, '0'), case when i % 50 = 0 then 'small' else 'acme' end,
+insert into view_executions.executions (
+    uuid, number, oid, organization, job_id, job_key, pipeline_id, status, phase, outcome,
+    created_at, started_at, ended_at, title, title_key, "user", trigger, storage_id, tags, labels,
+    depends_on, input, input_key, deleted, hidden, created_position, version, state)
+select gen_random_uuid(), i, lpad(to_hex(i), 24, '0'),
+    case when i % 50 = 0 then 'small' else 'acme' end,
     case when i % 5000 = 3 then 'Seldom' else 'Job' || i % 40 end,
     case when i % 5000 = 3 then 'seldom' else 'job' || i % 40 end, 'p' || i % 40,
+    case when i % 1000 = 0 then 'running' else 'finished' end,
     case when i % 1000 = 0 then 'running' when i % 500 = 7 then 'error' else 'ok' end,
+    case when i % 1000 = 0 then null when i % 500 = 7 then 'error' else 'ok' end,
     now() - interval '1 second' * (50000 - i), now(), now(), 'Title ' || i, 'title ' || i,
-    'user' || i % 500, case when i % 100 = 0 then 's' || i % 1000 else '' end,
-    case when i % 2000 = 0 then array['rare'] else '{}' end, '{}',
-    jsonb_build_object('n', i), jsonb_build_object('n', i), null, null, false, i, 1, '\\xc0'
+    'user' || i % 500, 'rest', case when i % 100 = 0 then 's' || i % 1000 else '' end,
+    case when i % 2000 = 0 then array['rare'] else '{}' end, '{}', '{}',
+    jsonb_build_object('n', i), jsonb_build_object('n', i), false, false, i, 1, '\\xc0'
 from generate_series(1, 50000) i;
-insert into view_documents.counts
+insert into view_executions.counts
 select organization, job_id, job_key, pipeline_id, phase, date_trunc('hour', created_at), count(*)
-from view_documents.documents group by 1, 2, 3, 4, 5, 6;
-analyze view_documents.documents, view_documents.counts;
+from view_executions.executions group by 1, 2, 3, 4, 5, 6;
+analyze view_executions.executions, view_executions.counts;
 """
 
 
@@ -47,8 +53,8 @@ async def connection(module_database_url: str) -> AsyncIterator["asyncpg.Connect
     """Fill the view once."""
     await migrate(module_database_url, MIGRATIONS)
     connection = await asyncpg.connect(module_database_url)
-    await connection.execute("create schema view_documents; set search_path = view_documents")
-    await connection.execute(DocumentsProjector.schema_sql)
+    await connection.execute("create schema view_executions; set search_path = view_executions")
+    await connection.execute(ExecutionsProjector.schema_sql)
     await connection.execute("set search_path = public; set jit = off")
     await connection.execute(FILL)
     await connection.execute("set plan_cache_mode = force_custom_plan")
@@ -67,12 +73,12 @@ async def touched(
     text = await connection.fetchval(f"explain (analyze, format json) {statement}", *parameters)
     nodes = _nodes(json.loads(text)[0]["Plan"])
     assert not [n for n in nodes if n["Node Type"] == "Seq Scan" and n["Alias"] == "d"] or (
-        "view_documents.counts" in statement
+        "view_executions.counts" in statement
     )
     rows: float = sum(
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
         for node in nodes
-        if "Scan" in node["Node Type"] and node.get("Relation Name") == "documents"
+        if "Scan" in node["Node Type"] and node.get("Relation Name") == "executions"
     )
     return rows
 

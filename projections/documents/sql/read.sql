@@ -1,13 +1,13 @@
--- Reading the documents view.
+-- Finding executions by what they carry; the tables are those of the executions view.
 
 -- name: position
-select position from projections.projection where name = 'documents' and generation = 'live';
+select position from projections.projection where name = 'executions' and generation = 'live';
 
 -- name: find
 -- $1 organization or null for all, $2 offset, $3 limit; `:condition` as compile.py makes it.
 -- Newest first, then by id.
 select d.created_at, d.oid, d.state
-from view_documents.documents d
+from view_executions.executions d
 where not d.hidden and ($1::text is null or d.organization = $1) and :condition
 order by d.created_at desc, d.oid desc
 offset $2
@@ -16,14 +16,14 @@ limit $3;
 -- name: count_found
 -- $1 organization or null for all. Counts the rows.
 select count(*)
-from view_documents.documents d
+from view_executions.executions d
 where not d.hidden and ($1::text is null or d.organization = $1) and :condition;
 
 -- name: add_up
 -- $1 organization or null for all, $2 first hour or null, $3 hour after the last or null. Adds up what
 -- was counted when it came; the condition is about job, pipeline and phase only.
 select coalesce(sum(d.count), 0)::bigint
-from view_documents.counts d
+from view_executions.counts d
 where ($1::text is null or d.organization = $1)
     and ($2::timestamptz is null or d.hour >= $2)
     and ($3::timestamptz is null or d.hour < $3)
@@ -34,7 +34,7 @@ where ($1::text is null or d.organization = $1)
 -- $7 tags (all of), $8 what it depends on; null: not asked for. $9 position, exclusive, or null,
 -- $10 limit. Oldest first. Planned with the values at hand, so conditions on null vanish.
 select d.created_position, d.state
-from view_documents.documents d
+from view_executions.executions d
 where not d.hidden
     and ($1::text is null or d.organization = $1)
     and ($2::text is null or d."user" = $2)
@@ -51,7 +51,7 @@ limit $10;
 -- name: list_down
 -- As list_up, newest first; $9 is the position to go on below.
 select d.created_position, d.state
-from view_documents.documents d
+from view_executions.executions d
 where not d.hidden
     and ($1::text is null or d.organization = $1)
     and ($2::text is null or d."user" = $2)
@@ -68,7 +68,7 @@ limit $10;
 -- name: count_listed
 -- $1 to $8 as in list_up. Counts the rows.
 select count(*)
-from view_documents.documents d
+from view_executions.executions d
 where not d.hidden
     and ($1::text is null or d.organization = $1)
     and ($2::text is null or d."user" = $2)
@@ -82,7 +82,7 @@ where not d.hidden
 -- name: add_up_listed
 -- $1 organization or null for all, $2 job ids, $3 phases; null: not asked for.
 select coalesce(sum(d.count), 0)::bigint
-from view_documents.counts d
+from view_executions.counts d
 where ($1::text is null or d.organization = $1)
     and ($2::text[] is null or d.job_id = any($2))
     and ($3::text[] is null or d.phase = any($3));

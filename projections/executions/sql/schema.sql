@@ -1,4 +1,5 @@
--- One row an execution. Filled by projector.py; `state` is the folded ExecutionState.
+-- Filled by projector.py; `state` is the folded ExecutionState.
+-- Columns named *_key are case-folded by Python's str.casefold.
 
 create table executions (
     uuid uuid primary key,
@@ -6,33 +7,72 @@ create table executions (
     oid text collate "C" not null unique,
     organization text collate "C" not null,
     job_id text collate "C" not null,
+    job_key text collate "C" not null,
+    pipeline_id text collate "C" not null,  -- the job's oid
     status text collate "C" not null,
+    phase text collate "C" not null,        -- finer: see ledger/executions/phase.py
     outcome text collate "C",
     created_at timestamptz not null,
     started_at timestamptz,
     ended_at timestamptz,
-    modified_at timestamptz not null,
-    "user" text not null,
-    client_id text not null,
-    trigger text not null,
+    title text collate "C" not null,
+    title_key text collate "C" not null,
+    "user" text collate "C" not null,
+    trigger text collate "C" not null,
+    storage_id text collate "C" not null,
     tags text[] not null,
     labels jsonb not null,
-    name text not null,
+    depends_on text[] not null,
+    input jsonb,
+    input_key jsonb,
+    output jsonb,
+    output_key jsonb,
     deleted boolean not null,
-    erased boolean not null,
-    position bigint not null,
+    hidden boolean not null,                -- deleted or erased: no find looks for it
     created_position bigint not null unique,
     version integer not null,
     state bytea not null
 ) with (fillfactor = 85, autovacuum_analyze_scale_factor = 0.05);
 
--- Newest first is by created_position: it orders like creation and never changes.
+-- Newest first is by created_position: it orders like creation and never changes. Product-Live's
+-- order is by created_at, then oid.
 create index executions_by_organization on executions (organization, created_position);
 create index executions_by_job on executions (organization, job_id, created_position);
 create index executions_by_job_anywhere on executions (job_id, created_position);
+create index executions_by_user on executions ("user", created_position);
+create index executions_by_storage on executions (storage_id, created_position)
+    where storage_id <> '';
 create index executions_open on executions (created_position)
     where status in ('pending', 'running', 'pausing', 'paused', 'aborting');
 create index executions_not_ok on executions (created_position)
     where outcome in ('warning', 'error');
 create index executions_aborted on executions (created_position) where status = 'aborted';
-create index executions_by_tag on executions using gin (tags);
+create index found_newest on executions (created_at, oid);
+create index found_by_organization on executions (organization, created_at, oid);
+create index found_by_job on executions (job_key, created_at, oid);
+create index found_by_pipeline on executions (pipeline_id, created_at, oid);
+create index found_by_title on executions (title_key, created_at, oid);
+create index found_open on executions (created_at, oid)
+    where phase in ('waits_for_time', 'waits_for_dependency', 'waits_for_capacity',
+        'waits_for_worker', 'running', 'pausing', 'paused', 'aborting');
+create index found_not_ok on executions (created_at, oid)
+    where phase in ('error', 'invalid_input', 'timed_out', 'lease_lost', 'canceled',
+        'upstream_failed');
+-- What waits to be put into these is looked through by every search: let little wait. What has no
+-- document, or no tag, is not in them.
+create index executions_by_tag on executions using gin (tags) with (gin_pending_list_limit = 64);
+create index found_by_input on executions using gin (input_key jsonb_path_ops)
+    with (gin_pending_list_limit = 64) where input_key is not null;
+create index found_by_output on executions using gin (output_key jsonb_path_ops)
+    with (gin_pending_list_limit = 64) where output_key is not null;
+
+create table counts (
+    organization text collate "C" not null,
+    job_id text collate "C" not null,
+    job_key text collate "C" not null,
+    pipeline_id text collate "C" not null,
+    phase text collate "C" not null,
+    hour timestamptz not null,
+    count bigint not null,
+    primary key (organization, job_id, pipeline_id, phase, hour)
+) with (fillfactor = 70);

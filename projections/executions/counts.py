@@ -1,0 +1,57 @@
+"""How many executions there are by organization, job, phase and hour of creation."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from ledger.executions.phase import phase_of
+from ledger.executions.state import ExecutionState
+from ledger.ids import oid_of
+from ledger.store.queries import load
+from projections.encoded import text
+from projections.fold import Change
+from projections.port import Connection
+
+_WRITE: Final = load(Path(__file__).parent / "sql" / "counts.sql")
+
+Key: TypeAlias = tuple[str, str, str, str, str, datetime]
+"""Organization, job id, its folded form, pipeline id, phase, hour of creation."""
+
+
+async def count(connection: Connection, changes: Sequence[Change]) -> None:
+    """Move what changed from where it was counted to where it counts now."""
+    added: Counter[Key] = Counter()
+    for change in changes:
+        before, after = _counted_as(change.old), _counted_as(change.new)
+        if before != after:
+            if before is not None:
+                added[before] -= 1
+            if after is not None:
+                added[after] += 1
+    # In one order everywhere, so that no two transactions wait for each other's rows.
+    keys = sorted(key for key, count in added.items() if count)
+    if not keys:
+        return
+    columns = list(zip(*keys, strict=True))
+    await connection.execute(_WRITE["add_counts"], *columns, [added[key] for key in keys])
+    left = [key for key in keys if added[key] < 0]
+    if left:
+        organizations, job_ids, _, pipelines, phases, hours = zip(*left, strict=True)
+        await connection.execute(
+            _WRITE["drop_zero_counts"], organizations, job_ids, pipelines, phases, hours
+        )
+
+
+def _counted_as(state: ExecutionState | None) -> Key | None:
+    if state is None or state.deleted or state.erased:
+        return None
+    return (
+        state.organization,
+        text(state.job_id),
+        text(state.job_id).casefold(),
+        oid_of(state.created.job_uuid),
+        phase_of(state),
+        state.created_at.replace(minute=0, second=0, microsecond=0),
+    )
