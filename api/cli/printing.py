@@ -48,6 +48,15 @@ def _unsteered(document: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in document)
 
 
+def print_line(line: bytes) -> None:
+    """Print a line of JSON at once: byte for byte, but for what a terminal would obey."""
+    if sys.stdout.isatty():
+        click.echo(_unsteered(line.decode(errors="replace")))
+    else:
+        click.echo(line)
+    sys.stdout.flush()
+
+
 def print_json_line(value: Any) -> None:
     """Print *value* as JSON on one line, at once."""
     click.echo(msgspec.json.encode(value).decode())

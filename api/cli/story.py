@@ -1,6 +1,7 @@
 """What the demo shows: the example jobs, run one after the other, with their events."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,6 @@ from ledger.ids import execution_of
 
 JOBS: Final = Path(__file__).parent.parent / "examples" / "jobs"
 FOLLOWER_DEADLINE_S: Final = 30.0
-FOLLOW_WAIT_S: Final = 5.0
 MAX_TRIES: Final = 5
 
 
@@ -83,13 +83,12 @@ async def _chain(ledger: Ledger, out: Console) -> None:
 
 async def _created(ledger: Ledger, job_id: str, after: int) -> ExecutionView:
     """Wait for an execution that the ledger creates by itself."""
-    pages = ledger.events.follow(
-        after=after, types=("execution.created",), job_id=job_id, wait_s=FOLLOW_WAIT_S
-    )
-    async for page in pages:
-        for event in page.events:
-            if (uuid := execution_of(event.stream)) is not None:
-                return await ledger.executions.get(uuid, min_position=event.position)
+    pages = ledger.events.follow(after=after, types=("execution.created",), job_id=job_id)
+    async with aclosing(pages):
+        async for page in pages:
+            for event in page.events:
+                if (uuid := execution_of(event.stream)) is not None:
+                    return await ledger.executions.get(uuid, min_position=event.position)
     raise StoryFailed("the log ended")
 
 

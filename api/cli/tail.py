@@ -5,7 +5,9 @@ import click
 from api.cli import printing
 from api.cli.connection import connected
 from api.cli.lines import event_line
+from api.client.events import EventLines
 from api.client.session import Ledger
+from api.native.wire import EventPage
 
 
 @click.command(short_help="Follow the log.")
@@ -18,7 +20,7 @@ from api.client.session import Ledger
 @click.option("--job", "job_id", help="Of this job only.")
 @click.option("--execution", help="Of this execution only.")
 @click.option("--once", is_flag=True, help="Stop at the newest event instead of waiting for more.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON an event.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event's own line, byte for byte.")
 @connected
 async def tail(
     ledger: Ledger,
@@ -34,18 +36,19 @@ async def tail(
     # Asked first, so that a wrong key or address is an error and not waited for.
     head = await ledger.events.head()
     wanted = tuple(part.strip() for part in types.split(",") if part.strip())
+    follow = ledger.events.follow_lines if as_json else ledger.events.follow
     out = printing.console()
-    async for page in ledger.events.follow(
+    async for came in follow(
         after=head if after is None else after,
         types=wanted,
         job_id=job_id,
         execution_id=execution,
-        **({"wait_s": 0.0} if once else {}),
+        once=once,
     ):
-        for event in page.events:
-            if as_json:
-                printing.print_json_line(event)
-            else:
-                out.print(event_line(event))
-        if once and page.next_after >= min(page.head, head):
-            return
+        match came:
+            case EventLines(lines):
+                for line in lines:
+                    printing.print_line(line)
+            case EventPage(events=events):
+                for event in events:
+                    out.print(event_line(event))

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from typing import Final, Self
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from api.client.session import Ledger
 from api.native.wire import EventPage, EventView, ExecutionView
 
 ENDS: Final = frozenset(("execution.finished", "execution.canceled"))
-FOLLOW_WAIT_S: Final = 5.0
+QUIET_S: Final = 5.0
 
 
 async def watch(
@@ -42,14 +42,15 @@ async def until_closed(
 
     The log may be ahead of the view, so the view is asked for at the page's position.
     """
-    pages = ledger.events.follow(after=after, execution_id=str(view.uuid), wait_s=FOLLOW_WAIT_S)
-    async for page in pages:
-        take(page)
-        if page.events and not any(event.type in ENDS for event in page.events):
-            continue
-        now = await ledger.executions.get(view.uuid, min_position=page.next_after)
-        if now.status in CLOSED:
-            return now
+    pages = ledger.events.follow(after=after, execution_id=str(view.uuid), quiet_s=QUIET_S)
+    async with aclosing(pages):
+        async for page in pages:
+            take(page)
+            if page.events and not any(event.type in ENDS for event in page.events):
+                continue
+            now = await ledger.executions.get(view.uuid, min_position=page.next_after)
+            if now.status in CLOSED:
+                return now
     raise AssertionError("following the log does not end by itself")
 
 

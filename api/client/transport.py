@@ -3,7 +3,8 @@
 import asyncio
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -14,6 +15,7 @@ import msgspec
 from structlog import get_logger
 
 from api.client.errors import BadAnswer, Busy, Refused, Unreachable, refusal
+from api.client.lines import LineStream
 from api.native.wire import Problem
 
 T = TypeVar("T")
@@ -162,7 +164,7 @@ class Transport:
         timeout = aiohttp.ClientTimeout(
             total=self._timeout_s + wait_s, sock_connect=CONNECT_TIMEOUT_S
         )
-        try:
+        with self._losses():
             async with self._session.request(
                 method,
                 self.url + path,
@@ -176,6 +178,41 @@ class Transport:
                 if 200 <= response.status < 300:
                     return raw
                 raise _refusal(response, raw)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, query: Query | None = None, accept: str
+    ) -> AsyncIterator[LineStream]:
+        """Ask for an answer that does not end by itself, and read it within the context.
+
+        Raises:
+            Unreachable: no answer came, or it was lost.
+            Refused: the server answered with a problem; see its subclasses.
+        """
+        if self._session is None:
+            raise RuntimeError("the transport is used outside its `async with`")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+        with self._losses():
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._session.get(
+                    self.url + path,
+                    params=_query(query),
+                    headers={"Accept": accept},
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+            try:
+                if response.status != 200:
+                    raise _refusal(response, await response.read())
+                yield LineStream(response)
+            finally:
+                response.close()
+
+    @contextmanager
+    def _losses(self) -> Iterator[None]:
+        """Turn the loss of the server into `Unreachable`."""
+        try:
+            yield
         except TimeoutError as error:
             raise Unreachable(self.url, "no answer in time") from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:

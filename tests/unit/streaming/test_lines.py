@@ -1,6 +1,5 @@
 """Lines made from rows are byte for byte what the ledger's own entry and line are."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,43 +11,7 @@ from api.streaming.lines import encode_lines, stream_lines
 from ledger.events.entry import encode_entry, join_line, split_line
 from ledger.events.envelope import Recorded
 from ledger.events.executions import ExecutionReleased
-
-Row = tuple[Any, ...]
-
-TEXTS = st.text(st.characters(codec="utf-8"))
-INSTANTS = st.datetimes(
-    min_value=datetime(2, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
-    max_value=datetime(9998, 1, 1),  # noqa: DTZ001 - the same
-    timezones=st.just(UTC),
-)
-WHOLE_SECONDS = INSTANTS.map(lambda instant: instant.replace(microsecond=0))
-DATA = st.dictionaries(TEXTS | st.just('a,"data":'), TEXTS | st.integers(-9, 9)).map(
-    msgspec.json.encode
-)
-ROWS = st.tuples(
-    st.integers(1, 2**63 - 1),
-    TEXTS,
-    st.integers(1, 2**31 - 1),
-    st.uuids(),
-    TEXTS,
-    st.integers(1, 2**15 - 1),
-    TEXTS,
-    TEXTS,
-    INSTANTS | WHOLE_SECONDS,
-    INSTANTS | WHOLE_SECONDS,
-    st.none() | st.uuids(),
-    st.none() | st.uuids(),
-    st.none() | st.integers(1, 2**63 - 1),
-    st.binary(min_size=32, max_size=32),
-    st.binary(min_size=16, max_size=16),
-    DATA,
-    st.integers(0, 2**40),
-)
-
-
-def erased(row: Row) -> Row:
-    """Give a row as it is after its erasure."""
-    return (*row[:14], None, None, *row[16:])
+from tests.unit.streaming.rows import ROWS, Row, erased
 
 
 def canonical(row: Row) -> bytes:
