@@ -24,7 +24,10 @@ KEPT_FILES: Final = 256
 class Connection(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ()
+    __slots__ = ("lost_by",)
+
+    lost_by: BaseException | None
+    """What ended it, if not its two ends: a `TimeoutError` where an answer was left unread."""
 
     @property
     def is_waiting(self) -> bool:
@@ -34,9 +37,15 @@ class Connection(web.RequestHandler):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.lost_by = None
         opened = transport.get_extra_info("socket")
         if isinstance(self._manager, Door) and opened is not None:
             self._manager.bound(opened)
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.lost_by = exc
+        super().connection_lost(exc)
 
     @override
     def handle_error(

@@ -4,6 +4,7 @@ A stream that ends in good order has its proper last chunk: the client may come 
 position it was told, by `Last-Event-ID` (which wins) or `after`, and misses nothing.
 """
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -84,7 +85,10 @@ async def _write(
         raise ClientConnectionResetError("answered already")
     try:
         await session.run(writer, opening, chunked=request.version >= HttpVersion11)
-    except ClientConnectionResetError:
+    except (ClientConnectionResetError, asyncio.CancelledError):
+        # The connection knows more than the task that is canceled with it.
+        lost_by = getattr(request.protocol, "lost_by", None)
+        session.was_cut = session.was_cut or isinstance(lost_by, TimeoutError)
         raise
     except Exception:  # noqa: BLE001 - logged, and the connection cut
         # No problem document can be sent any more; a cut makes the client come back.

@@ -268,7 +268,7 @@ class Session:
         """Wait until the client has read most of what was written; cut it off after a while."""
         if self._transport.get_write_buffer_size() <= HIGH_WATER:
             return
-        begun = self._loop.time()
+        begun, is_read = self._loop.time(), False
         draining = asyncio.ensure_future(self._drain())
         try:
             await asyncio.wait(
@@ -278,13 +278,22 @@ class Session:
             )
             if draining.done():
                 draining.result()
-                is_fast = self._loop.time() - begun < FAST_S
-                self._page_bytes = (
-                    min(self._page_bytes * 2, LAST_PAGE_BYTES) if is_fast else FIRST_PAGE_BYTES
-                )
-                return
+                is_read = True
         finally:
             draining.cancel()
-        self.was_cut = not self._over.done()
+            waited_s = self._loop.time() - begun
+            # The kernel gives up on the connection at about the same time, and may be first.
+            self.was_cut = (
+                not is_read
+                and not self._over.done()
+                and waited_s > self._limits.client_timeout_s / 2
+            )
+        if is_read:
+            self._page_bytes = (
+                min(self._page_bytes * 2, LAST_PAGE_BYTES)
+                if waited_s < FAST_S
+                else FIRST_PAGE_BYTES
+            )
+            return
         # What is unread cannot be taken back, and nobody waits for it to be read.
         self._transport.abort()
