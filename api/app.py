@@ -28,7 +28,6 @@ from api.ui import pages
 RATE_LIMIT: Final = web.AppKey("rate-limit", RateLimit)
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 100
-KEEP_ALIVE_S: Final = 75.0
 LINGER_S: Final = 1.0
 """How long what is left of a body is still read after the answer."""
 
@@ -63,8 +62,10 @@ def build_app(node: Node) -> web.Application:
 
 def build_runner(node: Node) -> web.AppRunner:
     """Put the application behind HTTP; the caller sets it up and cleans it up."""
+    app = build_app(node)
     return Runner(
-        build_app(node),
+        app,
+        told=app[METRICS].connections.set,
         limit=allow_files(node.settings.max_connections),
         unread_s=node.settings.client_timeout_s,
         shutdown_timeout=node.settings.shutdown_grace_s,
@@ -72,7 +73,7 @@ def build_runner(node: Node) -> web.AppRunner:
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,
-        keepalive_timeout=KEEP_ALIVE_S,
+        keepalive_timeout=node.settings.keep_alive_s,
         lingering_time=LINGER_S,
     )
 

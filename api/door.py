@@ -10,6 +10,7 @@ given up by the kernel, and the connection with it, so that nobody can have answ
 import asyncio
 import resource
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
@@ -73,7 +74,13 @@ class Door(web.Server):
     """Makes connections, and keeps them to a number."""
 
     def __init__(
-        self, made: web.Server, *, limit: int, unread_s: float, options: dict[str, Any]
+        self,
+        made: web.Server,
+        *,
+        limit: int,
+        unread_s: float,
+        told: Callable[[int], None],
+        options: dict[str, Any],
     ) -> None:
         super().__init__(
             made.request_handler,
@@ -82,7 +89,9 @@ class Door(web.Server):
         )
         self._limit = limit
         self._unread_ms = round(unread_s * 1000)
+        self._told = told
         self._options = options
+        self._open = 0
 
     @override
     def __call__(self) -> web.RequestHandler:
@@ -91,13 +100,23 @@ class Door(web.Server):
     @override
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self._connections) > self._limit:
+        self._open += 1
+        if self._open > self._limit:
             waiting = (
                 known
                 for known in self._connections
                 if isinstance(known, Connection) and known.is_waiting
             )
             next(waiting, handler).force_close()
+        self._told(self._open)
+
+    @override
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        super().connection_lost(handler, exc)
+        self._open -= 1
+        self._told(self._open)
 
     def bound(self, opened: socket.socket) -> None:
         """Give up what is not read from a connection in time."""
@@ -114,18 +133,26 @@ class Runner(web.AppRunner):
         *,
         limit: int,
         unread_s: float,
+        told: Callable[[int], None],
         shutdown_timeout: float,
         **options: Any,
     ) -> None:
         super().__init__(app, shutdown_timeout=shutdown_timeout, handler_cancellation=True)
         self._limit = limit
         self._unread_s = unread_s
+        self._told = told
         self._options = options
 
     @override
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return Door(made, limit=self._limit, unread_s=self._unread_s, options=self._options)
+        return Door(
+            made,
+            limit=self._limit,
+            unread_s=self._unread_s,
+            told=self._told,
+            options=self._options,
+        )
 
 
 def allow_files(connections: int) -> int:

@@ -38,6 +38,9 @@ class Metrics:
         self._counted: Tally[str] = Tally()
         # `labels` takes a lock and builds a key; there are few combinations.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.connections = Gauge(
+            "jobledger_http_connections", "Connections open.", registry=self.registry
+        )
         self.head = Gauge(
             "jobledger_head_position", "Highest committed position.", registry=self.registry
         )

@@ -57,6 +57,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long a read waits for its view to cover what was written."""
     client_timeout_s: float = 60.0
     """How long a caller may pause while it sends a body, or leave an answer unread."""
+    keep_alive_s: float = 75.0
+    """How long a connection may wait for its next request, and that request's head take to come."""
     shutdown_grace_s: float = 5.0
     ocapi_not_executable_status: Literal[400, 409] = 409
     """Status of OCAPI's JobExecutionException: 409 as recorded, or 400 as its table says."""

@@ -35,7 +35,7 @@ def refuse_other_sites(request: web.Request) -> None:
         403,
         "cross-site",
         "The request comes from another site.",
-        "A browser adds the password by itself; show a key in another way.",
+        "It was another site's page that asked, since a browser adds the password by itself.",
     )
 
 
