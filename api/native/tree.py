@@ -185,6 +185,10 @@ async def list_keys(call: Call) -> web.Response:
 
 async def change_key(call: Call) -> web.Response:
     """Replace the key that signs heads; the old one vouches for the new one."""
+    if call.readable is not None:
+        raise ProblemError(
+            403, "forbidden", "The log is everybody's: it takes a key of all organizations."
+        )
     try:
         await call.node.signer.rotate()
     except NotTheKey as error:

@@ -119,6 +119,7 @@ def _native() -> Iterable[Entry]:
     for verb in ("cancel", "pause", "resume"):
         yield entry("POST", f"{one}/{verb}", RUN, body={})
     yield entry("POST", f"{one}/restart", RUN, body={})
+    yield entry("POST", f"{one}/erase", ADMIN, body={})
     yield entry(
         "POST", f"{one}/reports", REPORT, body={"reports": [progressed], "fence": 1, "worker": "w"}
     )
@@ -144,6 +145,11 @@ def _native() -> Iterable[Entry]:
     yield entry("DELETE", "/v1/keys/{key}", ADMIN)
     yield entry("GET", "/metrics", READ)
     yield entry("GET", "/v1/tree", READ)
+    yield entry("GET", "/v1/tree/heads", READ)
+    yield entry("GET", "/v1/tree/keys", READ)
+    yield entry("POST", "/v1/tree/keys", ADMIN)  # of all organizations: see test_routes
+    yield entry("GET", "/checkpoint", READ)
+    yield entry("GET", "/tile/{tile}", READ)  # entries take more: see test_routes
     yield entry("GET", "/v1/tree/inclusion", READ, query="?position=1&size=1")
     yield entry("GET", "/v1/tree/consistency", READ, query="?from=1&to=1")
 

@@ -25,6 +25,7 @@ NOWHERE: Final = {
     "version": "v17_4",
     "extension": "",
     "organization": "nobody",
+    "tile": "0/987",
 }
 VARIES: Final = frozenset(("date", "content-length", "x-request-id"))
 
@@ -370,3 +371,76 @@ async def test_bodies_cannot_name_another_organizations_things(server: Server) -
 def ground_steps() -> dict[str, Any]:
     """Give a definition with one step."""
     return {"steps": [{"step_id": "one", "step_type_id": "command"}]}
+
+
+async def test_what_is_of_all_organizations_takes_a_key_of_all(server: Server) -> None:
+    """An admin of one organization neither sees nor changes what the whole ledger is made of."""
+    await server.define("Secret")
+    stranger = await server.caller(*get_args(Role), organizations=["other"])
+    head = await server.head()
+    for method, path in (
+        ("POST", "/v1/tree/keys"),
+        ("POST", "/v1/projections/jobs/rebuild"),
+        ("GET", "/tile/entries/000.p/1"),
+    ):
+        answer = await stranger.call(method, path)
+        answer.problem(403, "forbidden")
+        assert b"Secret" not in answer.raw
+    narrowed = await server.call(
+        "GET", "/tile/entries/000.p/1", headers={"Ledger-Organization": "default"}
+    )
+    narrowed.problem(403, "forbidden")
+    reader = await server.caller("viewer", "operator", organizations=["*"])
+    (await reader.get("/tile/entries/000.p/1")).problem(403, "forbidden")
+    shown = (await stranger.get("/v1/projections")).expect(200).json["projections"]
+    assert all("quarantine" not in view and "error" not in view for view in shown)
+    assert await server.head() >= head
+
+
+FORMS: Final = (
+    "application/json",
+    "text/event-stream",
+    "application/x-ndjson",
+    "application/cloudevents-batch+json",
+    "application/cloudevents+json",
+)
+
+
+async def test_no_form_of_the_stream_shows_another_organization(server: Server) -> None:
+    """Pages and streams, with and without filters, hold the caller's own events only."""
+    ground = Ground(server)
+    await ground.make()
+    stranger = await server.caller(*get_args(Role), organizations=["other"])
+    await stranger.define("Own")
+    for form in FORMS:
+        ends = {} if "json" in form.removesuffix("x-ndjson") else {"follow": "false"}
+        for more in ({}, {"job_id": "Secret"}, {"types": "execution.created"}):
+            query: dict[str, str] = {"limit": "1000", **ends, **more}
+            theirs = await stranger.call("GET", "/v1/events", headers={"Accept": form}, **query)
+            assert theirs.status in (200, 204), (form, theirs)
+            for word in (b"PRIVATE", b"Secret", b"default", ground.held["uuid"].encode()):
+                assert word not in theirs.raw, (form, more, word)
+            ours = await server.call("GET", "/v1/events", headers={"Accept": form}, **query)
+            # One CloudEvent at a time: the first is nobody's secret.
+            assert b"Secret" in ours.raw or form == FORMS[-1], (form, more)
+        for by in ("uuid", "number", "oid"):
+            path = f"/v1/executions/{ground.held[by]}/events"
+            answer = await stranger.call("GET", path, headers={"Accept": form}, **ends)
+            answer.problem(404, "not-found")
+
+
+async def test_a_stream_that_is_followed_shows_no_other_organization(server: Server) -> None:
+    """What happens elsewhere while a stream is open passes it by; its own events come."""
+    stranger = await server.caller("operator", organizations=["other"])
+    own = {"Authorization": f"Bearer {stranger.key}", "Accept": "application/x-ndjson"}
+    path = f"{server.url}/v1/events?follow=true&after={await server.head()}"
+    async with server.session.get(path, headers=own) as response:
+        assert response.status == 200
+        await server.define("Secret", description="PRIVATE")
+        await server.run("Secret", name="PRIVATE")
+        await stranger.define("Own")
+        seen = b""
+        while b'"Own"' not in seen and b"job/other/Own" not in seen:
+            seen += await response.content.readline()
+    assert b"PRIVATE" not in seen
+    assert b"Secret" not in seen
