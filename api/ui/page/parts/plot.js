@@ -2,7 +2,7 @@
 
 import { fill, h, s } from "./dom.js";
 import { count } from "./text.js";
-import { clock } from "./times.js";
+import { minute } from "./times.js";
 
 const HEIGHT = 36; // of each half
 const GAP = 0.28;
@@ -25,7 +25,7 @@ export function drawPlot(figure, minutes) {
       s(
         "g",
         {},
-        s("title", {}, `${clock(each.at).slice(0, 5)}: ${each.started} started, ${each.finished} finished, ${each.aborted} aborted`),
+        s("title", {}, `${minute(each.at)}: ${each.started} started, ${each.finished} finished, ${each.aborted} aborted`),
         s("rect", { x: index, width: 1, y: 0, height: 2 * HEIGHT + 1, class: "reach" }),
         ...[
           bar(HEIGHT - scale(each.started), scale(each.started), "starts"),
@@ -36,7 +36,7 @@ export function drawPlot(figure, minutes) {
     );
   });
   drawing.append(s("line", { x1: 0, x2: minutes.length, y1: HEIGHT + 0.5, y2: HEIGHT + 0.5, class: "zero" }));
-  fill(figure, drawing, h("figcaption", {}, h("span", {}, minutes.length ? clock(minutes[0].at).slice(0, 5) : ""), h("span", {}, `most in a minute: ${most}`), h("span", {}, "now")));
+  fill(figure, drawing, h("figcaption", {}, h("span", {}, minutes.length ? minute(minutes[0].at) : ""), h("span", {}, `most in a minute: ${most}`), h("span", {}, "now")));
 }
 
 function inWords(minutes) {

@@ -49,6 +49,9 @@ export function clock(iso) {
   return `${day.format(then)}, ${CLOCK.format(then).slice(0, 5)}`;
 }
 
+/** Hours and minutes, without a day. */
+export const minute = (iso) => CLOCK.format(new Date(iso)).slice(0, 5);
+
 /** How far an instant is from now, in words that take little room. */
 export function from(iso, nowMs) {
   const ms = nowMs - Date.parse(iso);
@@ -73,5 +76,6 @@ export function lasting(ms) {
   const seconds = Math.round(ms / 1000);
   const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   if (hours >= 48) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
-  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${rest} s`;
+  if (hours) return minutes ? `${hours} h ${minutes} min` : `${hours} h`;
+  return rest ? `${minutes} min ${rest} s` : `${minutes} min`;
 }

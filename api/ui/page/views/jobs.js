@@ -62,7 +62,7 @@ class JobsView extends View {
       row,
       h("th", { scope: "row", class: "of" }, h("a", { href: to("jobs", job.job_id, { organization: foreign }) }, name(job.job_id)), definition.description || definition.name ? h("bdi", { class: "under", dir: "auto" }, (definition.description || definition.name).slice(0, 200)) : null),
       h("td", {}, last ? h("a", { href: to("executions", last.uuid) }, state(last)) : h("span", { class: "none" }, "never")),
-      h("td", { class: "number wide" }, number(counts.open ?? 0)),
+      h("td", { class: counts.open ? "number wide" : "number wide soft" }, number(counts.open ?? 0)),
       h("td", { class: "number wide soft" }, number((counts.ok ?? 0) + (counts.warning ?? 0))),
       h("td", { class: "number wide soft" }, number(failed)),
       h("td", { class: "number soft" }, job.schedule?.paused ? "paused" : time(job.next_due_at?.[0], { relative: true })),

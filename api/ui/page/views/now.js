@@ -10,7 +10,7 @@ import { drawPlot } from "../parts/plot.js";
 import { bar, redraw } from "../parts/progress.js";
 import { restate, state } from "../parts/state.js";
 import { name, number } from "../parts/text.js";
-import { from, retime, time } from "../parts/times.js";
+import { retime, time } from "../parts/times.js";
 import { View } from "../parts/view.js";
 
 const ROWS = 50;
@@ -69,8 +69,9 @@ class NowView extends View {
     this.pager = h("nav", { class: "pager", "aria-label": "Pages" });
     fill(
       this,
-      h("div", { class: "top" }, h("h1", {}, "Now"), this.counts),
-      h("div", { class: "stack" }, h("section", { class: "open-list", "aria-label": "Open executions" }, this.table, this.none, this.pager), h("section", {}, h("div", { class: "heading" }, h("h2", {}, "Starts and ends, by the minute"), legend()), this.plot), h("section", {}, h("h2", {}, "The ledger"), this.ledger)),
+      h("div", { class: "top" }, h("h1", {}, "Now")),
+      h("div", { class: "over" }, h("section", { "aria-label": "Starts and ends by the minute" }, this.plot, legend()), h("section", { "aria-label": "The ledger" }, this.ledger)),
+      h("section", { class: "open-list", "aria-label": "Open executions" }, this.counts, this.table, this.none, this.pager),
     );
     this.drawn = true;
   }
@@ -109,14 +110,14 @@ class NowView extends View {
     ]);
     const slowest = projections.reduce((worst, each) => (each.lag > worst.lag ? each : worst), { lag: 0, name: "" });
     const parked = projections.reduce((sum, each) => sum + (each.quarantine?.length ?? 0), 0);
-    const signed = tree.signed_at ?? tree.at ?? null;
+    const signed = tree.signed;
     const fact = (title, ...value) => h("div", {}, h("dt", {}, title), h("dd", {}, ...value));
     fill(
       this.ledger,
       fact("Newest event", h("a", { href: to("stream") }, `position ${number(head)}`)),
       fact("Views", slowest.lag ? `${slowest.name}: ${number(slowest.lag)} behind` : "up to date"),
       fact("Set aside", parked ? h("a", { href: to("system") }, `${number(parked)} streams`) : "nothing"),
-      fact("Tree", h("a", { href: to("audit") }, `${number(tree.size)} events`), signed ? [", ", time(signed, { relative: true })] : null),
+      fact("Tree head", h("a", { href: to("audit") }, number((signed ?? tree).size)), signed ? [", signed ", time(signed.signed_at, { relative: true })] : ", not signed"),
     );
   }
 }

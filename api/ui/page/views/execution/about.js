@@ -39,7 +39,7 @@ export function about(execution) {
   const next = inFull(execution);
   return [
     next ? h("p", { class: "soft" }, next) : null,
-    execution.message ? h("p", { class: execution.outcome === "error" ? "banner bad" : "banner" }, words(execution.message)) : null,
+    execution.message ? h("p", { class: execution.outcome === "error" ? "banner bad" : execution.outcome === "warning" || execution.status === "aborted" ? "banner" : "said-so" }, words(execution.message)) : null,
     execution.description ? h("p", {}, words(execution.description)) : null,
     steps(execution.steps ?? []),
     section("Parameters", execution.parameters, () => pairs(execution.parameters.map((each) => [each.name, shown(each.value)]))),

@@ -2,7 +2,7 @@
 
 import { to } from "../../parts/address.js";
 import { fill, h, keyed } from "../../parts/dom.js";
-import { asDocument, number, words } from "../../parts/text.js";
+import { asDocument, count, number, words } from "../../parts/text.js";
 import { exactly, lasting, time } from "../../parts/times.js";
 
 /** What an event says of itself, in a few words. */
@@ -10,7 +10,7 @@ export function gist({ type, data }) {
   if (data === null || data === undefined) return "content erased";
   switch (type) {
     case "execution.created":
-      return `${data.steps?.length ?? 0} steps, ${data.trigger || "rest"}`;
+      return `${count(data.steps?.length ?? 0, "step")}, ${data.trigger || "rest"}`;
     case "execution.scheduled":
       return `not before ${data.run_at ?? ""}`;
     case "execution.started":
@@ -117,7 +117,7 @@ export class History extends HTMLElement {
   }
 
   #make(event, events) {
-    const row = h("li", {});
+    const row = h("li", { class: event.type.endsWith("progressed") ? "minor" : null });
     const words = gist(event);
     row.button = h(
       "button",

@@ -3,7 +3,7 @@
 import { to } from "../../parts/address.js";
 import { fill, h } from "../../parts/dom.js";
 import { kindOf, wordOf } from "../../parts/state.js";
-import { count, number } from "../../parts/text.js";
+import { count } from "../../parts/text.js";
 import { clock, lasting } from "../../parts/times.js";
 
 const SHORTEST = 6; // percent of the height
@@ -41,7 +41,7 @@ export function drawStrip(place, runs) {
       "p",
       { class: "soft told-strip" },
       closed.length ? h("b", {}, `${Math.round((100 * well) / closed.length)} %`) : null,
-      closed.length ? ` of the last ${number(closed.length)} ended well` : "None has ended yet",
+      closed.length ? ` of the last ${count(closed.length, "run")} ended well` : "None has ended yet",
       durations.length ? ` · half took less than ${lasting(durations[Math.floor(durations.length / 2)])}, the longest ${lasting(durations.at(-1))}` : null,
     ),
   );
