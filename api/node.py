@@ -20,6 +20,9 @@ from api.streaming.hub import Hub, Room
 from api.streaming.jobs_of import JobsOf
 from api.streaming.reading import LogReader
 from api.streaming.session import Limits
+from api.webhooks.dispatcher import Dispatcher
+from api.webhooks.sealing import sealing_of_node
+from api.webhooks.send import Sender
 from ledger.clock import Clock, system_clock
 from ledger.handle.erasure import Erasure
 from ledger.handle.executions import Executions
@@ -39,6 +42,7 @@ from projections.wait import Waits
 MAX_CONNECTIONS: Final = 16
 OWN_MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 CATCH_UP_WAIT_S: Final = 0.5
+DAY_S: Final = 86_400.0
 PATIENCE_S: Final = 60.0
 
 
@@ -68,6 +72,7 @@ class Node:
         )
         self.hub = self._hub()
         self.consumers = Handing(store.pool, store.tail, self.reader)
+        self.webhooks: Dispatcher
         scheduler = Scheduler(store, self.jobs, self.executions, clock)
         self.timer = Timer(store, self.executions, clock, scheduler)
         self.reactor = Reactor(store, self.jobs, self.executions, clock)
@@ -104,12 +109,31 @@ class Node:
             node.signer.start()
             stack.push_async_callback(node.hub.stop)
             node.hub.start()
+            node.webhooks = await node._dispatcher()
+            stack.push_async_callback(node.webhooks.stop)
+            node.webhooks.start()
             stack.push_async_callback(node.timer.stop)
             node.timer.start()
             stack.push_async_callback(node.reactor.stop)
             node.reactor.start()
             node._opened = stack.pop_all()
         return node
+
+    async def _dispatcher(self) -> Dispatcher:
+        settings = self.settings
+        return Dispatcher(
+            self.store.pool,
+            self.store.tail,
+            self.consumers,
+            sender=Sender(
+                private=settings.webhook_private_targets,
+                connections=settings.webhook_connections,
+                clock=self.clock,
+            ),
+            sealing=await sealing_of_node(settings.webhook_key, settings.data),
+            keep_s=settings.webhook_log_days * DAY_S,
+            grace_s=settings.shutdown_grace_s,
+        )
 
     def _hub(self) -> Hub:
         settings = self.settings

@@ -34,6 +34,7 @@ from api.native import (
 from api.native import wire as w
 from api.openapi import docs, openapi
 from api.route import OpenRoute, Query, Route
+from api.webhook_routes import webhook_routes
 from ledger.events.definition import Definition, Schedule
 
 _LIMIT = Query(name="limit", description="Items a page holds at most.", type="integer")
@@ -636,6 +637,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *_audit(),
     *_tree(),
     *consumer_routes(),
+    *webhook_routes(),
 )
 
 OPEN_ROUTES: Final[tuple[OpenRoute, ...]] = (

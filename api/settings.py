@@ -50,6 +50,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     """File of the key that signs heads of the tree; None means `tree-key` in the data directory."""
     tree_name: str | None = None
     """What a new ledger calls itself in its heads, for ever; None makes a name up."""
+    webhook_key: str | None = None
+    """32 bytes in base64 that seal webhooks' secrets; None means a file in the data directory. Servers
+    of one ledger on several machines need the same."""
+    webhook_private_targets: bool = False
+    """Whether webhooks may be sent into the server's own network, and to itself."""
+    webhook_connections: int = 64
+    """Requests to webhooks that may be under way at the same time."""
+    webhook_log_days: float = 7.0
+    """How long it is remembered what was sent to webhooks."""
     files: Path | None = None
     """Where uploaded files are kept; None means `files` in the data directory."""
     max_file_bytes: int = 256 * 1024 * 1024

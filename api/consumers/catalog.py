@@ -61,6 +61,12 @@ async def find(connection: Connection, organization: str, kind: Kind, name: str)
     return None if row is None else consumer_of(row)
 
 
+async def by_id(connection: Connection, consumer: int) -> Consumer | None:
+    """Find a consumer by its id."""
+    row = await connection.fetchrow(CONSUMERS["by_id"], consumer)
+    return None if row is None else consumer_of(row)
+
+
 async def count(connection: Connection, organization: str, kind: Kind) -> int:
     """Count an organization's."""
     found: int = await connection.fetchval(CONSUMERS["count"], organization, kind)

@@ -22,7 +22,6 @@ from ledger.store.tail import Tail
 LOOK_AGAIN_S: Final = 1.0
 """Retries come due and leases end without an event; who waits looks for them this often."""
 LULL_S: Final = 0.02
-"""After it was woken for nothing, a poll lets the log go on for so long."""
 SCAN_EVENTS: Final = 1000
 MAX_ROUNDS: Final = 50
 """Parts of the log that one poll looks through before it answers, with nothing if need be."""
@@ -40,6 +39,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     wait_s: float = 0.0
     fresh: bool = False
     """Whatever the member was handed before is lost to it."""
+    lull_s: float = LULL_S
+    """After it was woken for nothing, the poll lets the log go on for so long."""
 
 
 class Handed(Struct, frozen=True):
@@ -96,7 +97,7 @@ class Handing:
                 if handed is None or handed.deliveries or left <= 0:
                     return handed
                 await self.bells.wait(rung, seen, min(left, LOOK_AGAIN_S))
-                await asyncio.sleep(min(LULL_S, max(0.0, deadline - loop.time())))
+                await asyncio.sleep(min(ask.lull_s, max(0.0, deadline - loop.time())))
 
     async def stir(self, consumer: int) -> None:
         """Have waiting members look again, in every process."""

@@ -5,6 +5,7 @@ of all that names none. Outside of its scope a consumer does not exist.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -88,7 +89,7 @@ async def put(call: Call) -> web.Response:
     post = await call.body(ConsumerPut)
     if not NAME.fullmatch(name):
         raise malformed("letters, digits, and . _ - make a consumer's name", "{consumer}")
-    wanted = _filter(call, post)
+    wanted = filter_of(call, post.types, post.job_id, with_keys=post.with_keys)
     terms = Terms(**{field: getattr(post, field) for field in Terms.__struct_fields__})
     pool = call.node.store.pool
     with store_errors():
@@ -114,23 +115,24 @@ async def put(call: Call) -> web.Response:
     return await _shown(call, changed or known)
 
 
-def _filter(call: Call, post: ConsumerPut) -> Filter:
-    for index, name in enumerate(post.types):
+def filter_of(
+    call: Call, types: Sequence[str], job_id: str | None, *, with_keys: bool = False
+) -> Filter:
+    """Check which events are wanted."""
+    for index, name in enumerate(types):
         if name not in TYPES:
             raise malformed(f"there is no event type {name[:50]!r}", f"$.types[{index}]")
-    if post.with_keys and not call.principal.may(AUDITING):
+    if with_keys and not call.principal.may(AUDITING):
         raise ProblemError(
             403, "forbidden", "Events of access keys are for auditors.", path="$.with_keys"
         )
-    return Filter(
-        types=tuple(sorted(set(post.types))), job_id=post.job_id, with_keys=post.with_keys
-    )
+    return Filter(types=tuple(sorted(set(types))), job_id=job_id, with_keys=with_keys)
 
 
 async def _make(
     call: Call, name: str, post: ConsumerPut, wanted: Filter, terms: Terms
 ) -> Consumer | None:
-    after = _position(call, post.start, "$.start")
+    after = position_of(call, post.start, "$.start")
     pool = call.node.store.pool
     if await catalog.count(pool, scope(call), "pull") >= MAX_CONSUMERS:
         raise ProblemError(
@@ -148,7 +150,8 @@ async def _make(
     )
 
 
-def _position(call: Call, told: int | str, path: str) -> int:
+def position_of(call: Call, told: int | str, path: str) -> int:
+    """Read where to begin: behind which position."""
     head = call.node.store.tail.head
     match told:
         case "beginning":
@@ -189,7 +192,7 @@ async def reset(call: Call) -> web.Response:
     """Go on from another position; whatever is out is lost to its members."""
     post = await call.body(ResetPost)
     known = await find(call)
-    after = _position(call, post.position, "$.position")
+    after = position_of(call, post.position, "$.position")
     with store_errors():
         async with call.node.store.pool.acquire() as connection, connection.transaction():
             await catalog.reset(connection, known.id, after)
@@ -331,7 +334,11 @@ async def release(call: Call) -> web.Response:
 
 async def list_parked(call: Call) -> web.Response:
     """List what is set aside: parked streams, and with `retrying` those that are tried again."""
-    known = await find(call)
+    return await parked_of(call, await find(call))
+
+
+async def parked_of(call: Call, known: Consumer) -> web.Response:
+    """List what is set aside of a consumer, or of a webhook."""
     limit = call.query_integer("limit", 100, low=1, high=call.node.settings.max_page)
     after = decode_cursor(call.query("after"), "h") or 0
     with store_errors():
@@ -352,8 +359,12 @@ async def list_parked(call: Call) -> web.Response:
 
 async def replay_parked(call: Call) -> web.Response:
     """Try parked streams anew, from the event that stands in the way, with all attempts."""
+    return await replay_of(call, await find(call))
+
+
+async def replay_of(call: Call, known: Consumer) -> web.Response:
+    """Try parked streams of a consumer, or of a webhook, anew."""
     post = await call.optional_body(ReplayPost)
-    known = await find(call)
     with store_errors():
         async with call.node.store.pool.acquire() as connection, connection.transaction():
             streams = await parked.replay(
@@ -365,8 +376,12 @@ async def replay_parked(call: Call) -> web.Response:
 
 async def discard_parked(call: Call) -> web.Response:
     """Give up the event that stands in the way of a stream; those behind it go on, in order."""
+    return await discard_of(call, await find(call))
+
+
+async def discard_of(call: Call, known: Consumer) -> web.Response:
+    """Give up what stands in the way of streams of a consumer, or of a webhook."""
     post = await call.body(DiscardPost)
-    known = await find(call)
     with store_errors():
         async with call.node.store.pool.acquire() as connection, connection.transaction():
             streams = await parked.discard(connection, known.id, list(post.streams))
