@@ -13,7 +13,9 @@ from api.native.wire import ProjectionVerified
 def projections(context: click.Context) -> None:
     """Look after the read models; alone it lists them."""
     if context.invoked_subcommand is None:
-        context.invoke(list_projections)
+        # Not `context.invoke`, which knows nothing of options that the environment gives.
+        with list_projections.make_context("list", [], parent=context) as its_own:
+            list_projections.invoke(its_own)
 
 
 @projections.command("list")

@@ -48,6 +48,8 @@ MAKES_ITS_OWN = frozenset(
 STATUS = {
     "/metrics": 200,
     "/v1/projections/{name}/rebuild": 403,
+    "/v1/projections/{name}/verify": 403,
+    "/v1/projections/{name}/replay": 403,
     "/v1/work/{lease}/heartbeat": 409,
     "/v1/tree/inclusion": 400,  # the visit does not say of what
     "/v1/tree/consistency": 400,  # the same

@@ -22,6 +22,7 @@ RUN: Final[frozenset[Role]] = frozenset(("operator", "admin"))
 WORK: Final[frozenset[Role]] = frozenset(("worker", "admin"))
 REPORT: Final[frozenset[Role]] = frozenset(("worker", "recorder", "admin"))
 FOLLOW: Final[frozenset[Role]] = frozenset(("consumer", "operator", "admin"))
+AUDIT: Final[frozenset[Role]] = frozenset(("auditor", "admin"))
 ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
 EVERY: Final[frozenset[Role]] = frozenset(get_args(Role))
 OPEN: Final = None
@@ -120,6 +121,7 @@ def _native() -> Iterable[Entry]:
         yield entry("POST", f"{one}/{verb}", RUN, body={})
     yield entry("POST", f"{one}/restart", RUN, body={})
     yield entry("POST", f"{one}/erase", ADMIN, body={})
+    yield entry("GET", f"{one}/changes", READ)
     yield entry(
         "POST", f"{one}/reports", REPORT, body={"reports": [progressed], "fence": 1, "worker": "w"}
     )
@@ -136,6 +138,8 @@ def _native() -> Iterable[Entry]:
     yield entry("GET", "/v1/events", READ, query="?limit=1000&job_id={job_id}")
     yield entry("GET", "/v1/projections", READ)
     yield entry("POST", "/v1/projections/{name}/rebuild", ADMIN)
+    yield entry("POST", "/v1/projections/{name}/verify", AUDIT)
+    yield entry("POST", "/v1/projections/{name}/replay", ADMIN, body={})
     yield entry("GET", "/v1/activity", READ)
     yield entry("GET", "/v1/workers", READ)
     yield entry("GET", "/v1/me", EVERY)
