@@ -45,6 +45,8 @@ def bar(percent: float) -> str:
 
 def words(event: EventView) -> str:
     """Say the part of an event's data that a reader looks for."""
+    if event.data is None:
+        return "(erased)"
     data = event.data if isinstance(event.data, dict) else {}
     return " ".join(part for part in _parts(event.type, data) if part)
 

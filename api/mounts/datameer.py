@@ -355,7 +355,7 @@ async def _execution(call: Call) -> ExecutionState:
             call.node.store.pool, number, organizations=call.readable
         )
         state = found.state
-    if state is None or state.deleted:
+    if state is None or state.deleted or state.erased:
         raise Refused(404, errors.no_entity("JobExecution", name))
     return state
 

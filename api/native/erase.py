@@ -8,6 +8,7 @@ What holds content, and how it goes:
 - memory of every process: folded streams and recent events, told by the tail
 - views: fold down to a husk; this answer waits for them, so that nobody reads the content after it
 - what a view had set aside: freed by the erasure, its error text included
+- what consumers said when they could not handle an event: in the same transaction
 - stored files: removed unless another execution of the organization mentions them; their ids stand in
   `execution.erased`, so a repeat removes what a crash left
 

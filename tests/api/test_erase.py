@@ -190,9 +190,12 @@ async def test_nothing_more_is_asked_of_it(server: Server, worker: Caller) -> No
     (await server.post(f"{one}/reports", report)).problem(409, "erased")
     for path in (
         f"/v1/data_factory/job_executions/{execution['oid']}",
-        f"/v1/jobs/Private/executions/{execution['number']}",
+        f"/rest/job-execution/job-details/{execution['number']}",
+        f"/s/-/dw/data/v24_1/jobs/Private/executions/{execution['number']}",
     ):
-        assert (await server.get(path)).status == 404
+        assert (await server.get(path)).status == 404, path
+    known = (await server.get(f"/v2/jobs/{execution['uuid']}")).expect(200).json
+    assert (known["jobStatus"], known["type"], known["name"]) == ("UNKNOWN", "", "")
     events = (await server.events(execution["uuid"]))[:-1]
     assert {event["data"] for event in events} == {None}
 

@@ -6,5 +6,6 @@ its users read and grep them. Absent and null are different: a queued execution 
 a running one no stop time at all.
 
 Decisions where the document is silent: `list-running` shows what runs, not what waits; stopping a job
-stops all of its open executions; a job that was retired is unknown to everything but a second delete.
+stops all of its open executions; a job that was retired is unknown to everything but a second delete; an
+execution that was erased is unknown.
 """
