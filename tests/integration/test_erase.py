@@ -19,7 +19,7 @@ from ledger.handle.streams import Done, Loaded
 from ledger.ids import execution_stream, new_uuid
 from ledger.rejection import ContentErased, ExecutionGone, NotFinished
 from ledger.store.postgres import PostgresStore
-from tests.contract.log import CONTEXT
+from tests.contract.log import CONTEXT, append, one, write
 from tests.integration.test_reactor import Reacting
 from tests.waiting import eventually
 
@@ -258,3 +258,15 @@ async def test_states_as_they_were_are_husks(process: Erasing) -> None:
     assert all(one is not None and one.erased for one in seen)
     assert [one.status for one in seen if one][-2:] == ["finished", "finished"]
     assert {one.job_id for one in seen if one} == {""}
+
+
+async def test_a_long_execution_can_be_erased(process: Erasing) -> None:
+    """The work grows with the number of its events, not with its square."""
+    stream = execution_stream(new_uuid())
+    for first in range(0, 20_000, 2_000):
+        await process.store.append(one(stream, first, 2_000))
+    await process.store.append(append(write(stream, 20_000, e.ExecutionErased())))
+    left = await process.store.pool.fetchval(
+        "select count(*) from ledger.events where stream = $1 and data is not null", stream
+    )
+    assert left == 1
