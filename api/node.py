@@ -35,7 +35,7 @@ from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.timer import Timer
 from projections.port import MIGRATIONS
-from projections.registry import PROJECTORS
+from projections.registry import PROJECTORS, READ_WITH
 from projections.supervisor import Supervisor
 from projections.wait import Waits
 
@@ -184,4 +184,5 @@ class Node:
             ProjectionLagging: it does not within `settings.read_wait_s`.
         """
         wanted = max(self.acknowledged, minimum)
-        await self.waits.wait_for(projection, wanted, self.settings.read_wait_s)
+        for name in (projection, *READ_WITH.get(projection, ())):
+            await self.waits.wait_for(name, wanted, self.settings.read_wait_s)

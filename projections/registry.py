@@ -24,6 +24,10 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
 )
 
 
+READ_WITH: Final = {"jobs": ("history",)}
+"""Views whose queries read other views' rows too."""
+
+
 def projector(name: str) -> Projector | None:
     """Give the projector of a name, if there is one."""
     return next((found for found in PROJECTORS if found.name == name), None)

@@ -9,6 +9,7 @@ from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.encoded import encode, text
 from projections.fold import LIFE_TYPES, Change, fold_executions
+from projections.history.counts import count
 from projections.port import Connection
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
@@ -17,10 +18,10 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class HistoryProjector:
-    """Keeps one row an execution, for its job's history."""
+    """Keeps one row an execution, for its job's history, and counts how they ended."""
 
     name: Final = "history"
-    version: Final = 1
+    version: Final = 2
     interests: Final = LIFE_TYPES
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -30,6 +31,7 @@ class HistoryProjector:
         if changes:
             rows = [_row(change) for change in changes]
             await connection.execute(_WRITE["upsert"], *zip(*rows, strict=True))
+            await count(connection, changes)
 
 
 def _row(change: Change) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from tests.waiting import eventually
 class Newer(ExecutionsProjector):
     """The next release's projector, with another shape."""
 
-    version = 2  # type: ignore[misc]
+    version = ExecutionsProjector.version + 1  # type: ignore[misc]
     schema_sql = ExecutionsProjector.schema_sql + "; alter table executions add extra integer;"  # type: ignore[misc]
 
 
@@ -171,13 +171,14 @@ async def test_a_newer_projector_rebuilds_by_itself(database_url: str) -> None:
     world = World(109)
     async with ledger(database_url) as store:
         head = await write(store, world.lives(20))
-    assert await _run_until_version(database_url, ExecutionsProjector(), 1) == (1, head)
-    assert await _run_until_version(database_url, Newer(), 2) == (2, head)
+    now = ExecutionsProjector.version
+    assert await _run_until_version(database_url, ExecutionsProjector(), now) == (now, head)
+    assert await _run_until_version(database_url, Newer(), now + 1) == (now + 1, head)
     async with ledger(database_url) as store:
         assert await store.pool.fetchval("select count(extra) from view_executions.executions") == 0
         older = Supervisor(store.pool, store.tail, [ExecutionsProjector()], lease_s=1.0)
         await older.start()
-        assert await checkpoints.acquire(store.pool, older.owner, 1.0, {"executions": 1})
+        assert await checkpoints.acquire(store.pool, older.owner, 1.0, {"executions": now})
         assert older.owned() == []
         await older.stop()
         assert [c.generation for c in await checkpoints.read_all(store.pool)] == ["live"]

@@ -26,7 +26,21 @@ create table history (
 ) with (fillfactor = 85);
 
 create index history_by_job on history (organization, job_id, created_position);
+create index history_last on history (organization, job_id, created_position)
+    where deleted_at is null;
 create index history_newest on history (created_position);
 create index history_durations on history (organization, job_id, created_position)
     include (duration_ms)
     where status = 'finished' and outcome = 'ok' and duration_ms is not null;
+
+-- How a job's executions stand and ended: deleted ones included, erased ones not.
+create table counts (
+    organization text collate "C" not null,
+    job_id text collate "C" not null,
+    open bigint not null,
+    ok bigint not null,
+    warning bigint not null,
+    error bigint not null,
+    aborted bigint not null,
+    primary key (organization, job_id)
+) with (fillfactor = 50);

@@ -24,31 +24,3 @@ create index jobs_by_uuid on jobs (uuid);
 create index jobs_by_number on jobs (number);
 create index jobs_by_oid on jobs (oid);
 create index jobs_by_path on jobs (organization, path) where path <> '';
-
-create table runs (
-    uuid uuid primary key,
-    organization text collate "C" not null,
-    job_id text collate "C" not null,
-    number bigint not null,
-    status text collate "C" not null,
-    outcome text collate "C",
-    created_at timestamptz not null,
-    ended_at timestamptz,
-    deleted boolean not null,
-    created_position bigint not null,
-    version integer not null,
-    state bytea not null                    -- an outline
-) with (fillfactor = 85);
-
-create index runs_by_job on runs (organization, job_id, created_position) where not deleted;
-
-create table counts (
-    organization text collate "C" not null,
-    job_id text collate "C" not null,
-    open bigint not null,
-    ok bigint not null,
-    warning bigint not null,
-    error bigint not null,
-    aborted bigint not null,
-    primary key (organization, job_id)
-) with (fillfactor = 50);
