@@ -12,9 +12,10 @@ from typing import Final
 from api.audit.signer import TreeSigner
 from api.auth.authenticate import Authenticator
 from api.auth.tokens import Tokens
-from api.beside import Beside
+from api.beside import views_process
 from api.consumers.handing import Handing
 from api.settings import Settings
+from api.siblings import Acknowledged, sibling
 from api.step_types import StepTypes
 from api.streaming.hub import Hub, Room
 from api.streaming.jobs_of import JobsOf
@@ -40,6 +41,8 @@ from projections.supervisor import Supervisor
 from projections.wait import Waits
 
 MAX_CONNECTIONS: Final = 16
+"""To the database, for reading; shared out where several servers are on one port."""
+MIN_CONNECTIONS: Final = 4
 OWN_MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 CATCH_UP_WAIT_S: Final = 0.5
 DAY_S: Final = 86_400.0
@@ -49,7 +52,13 @@ PATIENCE_S: Final = 60.0
 class Node:
     """The parts of one process."""
 
-    def __init__(self, store: PostgresStore, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: PostgresStore,
+        settings: Settings,
+        clock: Clock,
+        acknowledged: Acknowledged,
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.store = store
@@ -76,9 +85,9 @@ class Node:
         scheduler = Scheduler(store, self.jobs, self.executions, clock)
         self.timer = Timer(store, self.executions, clock, scheduler)
         self.reactor = Reactor(store, self.jobs, self.executions, clock)
-        self.acknowledged = store.tail.head
-        """Position of the last write that this node acknowledged, or might have before it was
-        started again: its reads cover that."""
+        self._acknowledged = acknowledged
+        # What it might have acknowledged before it was started again counts too.
+        acknowledged.note(store.tail.head)
         self._found = store.tail.head
         self._is_caught_up = False
         self._patient_until = asyncio.get_running_loop().time() + PATIENCE_S
@@ -88,12 +97,15 @@ class Node:
     async def open(cls, dsn: str, settings: Settings, *, clock: Clock = system_clock) -> "Node":
         """Migrate the database and start everything that runs by itself."""
         await migrate(dsn, MIGRATIONS, OWN_MIGRATIONS)
+        siblings = sibling()
         async with AsyncExitStack() as stack:
             store = await PostgresStore.open(
-                dsn, max_connections=MAX_CONNECTIONS, max_waiting=settings.max_waiting
+                dsn,
+                max_connections=max(MIN_CONNECTIONS, MAX_CONNECTIONS // siblings.count),
+                max_waiting=settings.max_waiting,
             )
             stack.push_async_callback(store.close)
-            node = cls(store, settings, clock)
+            node = cls(store, settings, clock, siblings.acknowledged)
             stack.push_async_callback(node.authenticator.stop)
             node.authenticator.start()
             stack.push_async_callback(node.projections.stop)
@@ -101,7 +113,8 @@ class Node:
                 await node.projections.start()
             else:
                 await node.projections.prepare()
-                beside = Beside(dsn, settings)
+            if settings.views == "beside":
+                beside = views_process(dsn, settings)
                 stack.push_async_callback(beside.stop)
                 beside.start()
             stack.push_async_callback(node.waits.close)
@@ -158,6 +171,11 @@ class Node:
         """Stop everything, last started first; what was acknowledged is in the log already."""
         await self._opened.aclose()
 
+    @property
+    def acknowledged(self) -> int:
+        """Position of the last write that this node told a caller to be done: its reads cover that."""
+        return self._acknowledged.position
+
     async def catch_up(self) -> None:
         """Wait until every view covers what this node found in the log when it was opened.
 
@@ -175,7 +193,7 @@ class Node:
     def acknowledge(self, records: Sequence[AnyRecorded]) -> None:
         """Remember what this node has told a caller to be done, so that its reads cover it."""
         if records:
-            self.acknowledged = max(self.acknowledged, records[-1].position)
+            self._acknowledged.note(records[-1].position)
 
     async def covered(self, projection: str, minimum: int = 0) -> None:
         """Wait until a view covers this node's acknowledged writes, and *minimum*.

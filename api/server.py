@@ -1,4 +1,4 @@
-"""One server process from start to stop: database, node, application, signals.
+"""One server from start to stop: database, node, application, signals; or several on one port.
 
 A second process may use the same data directory or the same database. SIGTERM and SIGINT stop it in
 order: no new connections, running requests get a grace, what waits is written, the database last.
@@ -22,6 +22,7 @@ from api.auth.principal import DEFAULT_ORGANIZATION
 from api.log import configure_logging
 from api.node import Node
 from api.settings import Settings, from_environment
+from api.siblings import keep, sibling
 from ledger.handle.system import ensure_system_jobs
 from ledger.store.embedded import EmbeddedPostgres
 
@@ -31,7 +32,11 @@ _log = structlog.get_logger(__name__)
 
 
 async def serve(
-    *, host: str | None = None, port: int | None = None, data: Path | None = None
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    data: Path | None = None,
+    processes: int | None = None,
 ) -> None:
     """Serve until told to stop.
 
@@ -41,7 +46,7 @@ async def serve(
     """
     # Whatever is written below the data directory is its owner's, also where that is open to others.
     os.umask(OWNER_ONLY)
-    settings = from_environment(host=host, port=port, data=data)
+    settings = from_environment(host=host, port=port, data=data, processes=processes)
     configure_logging(settings.log_format, settings.log_level)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -50,6 +55,11 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         prepare_directory(settings.data)
         dsn = settings.database_url or await _embedded(settings, stack)
+        if settings.processes > 1:
+            keep(settings, dsn, stack)
+            await stop.wait()
+            _log.info("stopping")
+            return
         node = await Node.open(dsn, settings)
         stack.push_async_callback(node.close)
         await ensure_system_jobs(node.jobs, DEFAULT_ORGANIZATION)
@@ -87,6 +97,7 @@ async def _listen(node: Node, settings: Settings, stack: contextlib.AsyncExitSta
         (settings.host, settings.port),
         family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
         backlog=BACKLOG,
+        reuse_port=sibling().count > 1,
     )
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 PREFIX = "JOBLEDGER_"
+MAX_PROCESSES = 16
+"""As many as the embedded PostgreSQL has connections for."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -19,8 +21,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: Path = Path(".jobledger")
     database_url: str | None = None
     """Any PostgreSQL 14 or newer; None starts the embedded one in the data directory."""
-    views: Literal["inside", "beside"] = "inside"
-    """Which process writes the views: the server, or one of its own beside it."""
+    processes: Annotated[int, Meta(ge=1, le=MAX_PROCESSES)] = 1
+    """Servers on the one port; more than one have a process beside them that writes the views."""
+    views: Literal["inside", "beside", "elsewhere"] = "inside"
+    """Which process writes the views: the server, one of its own beside it, or another's."""
     max_body_bytes: int = 4 * 1024 * 1024
     max_json_depth: int = 64
     max_page: int = 1000

@@ -8,6 +8,7 @@ import click
 from api.cli import exits
 from api.cli.connection import DEFAULT_DATA
 from api.cli.lifeline import stop_with_stdin
+from api.settings import MAX_PROCESSES
 
 
 @click.command(short_help="Run the server.")
@@ -34,8 +35,16 @@ from api.cli.lifeline import stop_with_stdin
     show_default=True,
     help="Where the ledger keeps its files.",
 )
+@click.option(
+    "--processes",
+    envvar="JOBLEDGER_PROCESSES",
+    type=click.IntRange(1, MAX_PROCESSES),
+    default=1,
+    show_default=True,
+    help="Server processes on the one port.",
+)
 @click.option("--stop-with-stdin", "lifeline", is_flag=True, hidden=True)
-def serve(*, host: str, port: int, data: Path, lifeline: bool) -> None:
+def serve(*, host: str, port: int, data: Path, processes: int, lifeline: bool) -> None:
     """Run the server until it is told to stop."""
     import uvloop  # noqa: PLC0415 - other commands start faster without
 
@@ -45,7 +54,7 @@ def serve(*, host: str, port: int, data: Path, lifeline: bool) -> None:
     if lifeline:
         stop_with_stdin()
     try:
-        uvloop.run(serve_api(host=host, port=port, data=data))
+        uvloop.run(serve_api(host=host, port=port, data=data, processes=processes))
     except KeyboardInterrupt:
         sys.exit(exits.DONE)
     except (ValueError, OSError, EmbeddedPostgresError) as error:

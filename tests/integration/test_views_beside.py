@@ -8,7 +8,7 @@ import pytest
 
 from api.client.errors import ClientError
 from ledger.events.definition import Definition, StepDefinition
-from tests.integration.worker_processes import Site, is_alive, site
+from tests.integration.worker_processes import Site, children, is_alive, site
 from tests.waiting import eventually
 
 JOB = "Beside"
@@ -21,25 +21,9 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBLEDGER_VIEWS", "beside")
 
 
-def _children(pid: int) -> list[int]:
-    """List the processes that one started and that write views."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == pid and b"api.beside" in words:
-            found.append(int(entry.name))
-    return found
-
-
 async def _child(here: Site) -> int:
     async def look() -> int:
-        found = _children(here.server.process.pid)
+        found = children(here.server.process.pid, b"api.beside")
         return found[0] if found else 0
 
     return await eventually(look)

@@ -36,6 +36,22 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
+def children(pid: int, word: bytes) -> list[int]:
+    """List the processes that one started whose command line has a word."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == pid and word in words:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
 class Program:
     """A started `jobledger` command."""
 
