@@ -82,8 +82,15 @@ class Stream:
         self.response = response
         self.raw = b""
         self.source = EventSource()
+        self.lines: list[bytes] = []
+        """The lines of NDJSON, or the data of events, in the order they came."""
+        self.events: list[Any] = []
+        """The events, decoded."""
+        self.heartbeats: list[Any] = []
+        """What NDJSON's heartbeats say."""
         self.ended = False
         """Whether it ended in good order; a cut raises."""
+        self._rest = b""
 
     async def read(self) -> None:
         """Take in the next bytes that come."""
@@ -91,7 +98,18 @@ class Stream:
         self.raw += came
         self.ended = not came
         if self.response.content_type == SSE:
+            seen = len(self.source.dispatched)
             self.source.feed(came.decode())
+            whole = [event.data.encode() for event in self.source.dispatched[seen:]]
+        else:
+            *whole, self._rest = (self._rest + came).split(b"\n")
+        for line in whole:
+            decoded = msgspec.json.decode(line)
+            if "heartbeat" in decoded:
+                self.heartbeats.append(decoded["heartbeat"])
+            else:
+                self.lines.append(line)
+                self.events.append(decoded)
 
     async def until(self, condition: Callable[["Stream"], object], deadline_s: float = 20) -> None:
         """Read until a condition holds of what came."""
@@ -107,27 +125,9 @@ class Stream:
                 await self.read()
 
     @property
-    def lines(self) -> list[bytes]:
-        """The lines of NDJSON, or the data of events, in the order they came."""
-        if self.response.content_type == SSE:
-            return [event.data.encode() for event in self.source.dispatched]
-        return [line for line in self.raw.split(b"\n")[:-1] if not is_heartbeat(line)]
-
-    @property
-    def events(self) -> list[Any]:
-        """The events, decoded."""
-        return [msgspec.json.decode(line) for line in self.lines]
-
-    @property
     def positions(self) -> list[int]:
         """Where the events stand in the log."""
         return [event["position"] for event in self.events]
-
-    @property
-    def heartbeats(self) -> list[Any]:
-        """What NDJSON's heartbeats say."""
-        lines = self.raw.split(b"\n")[:-1]
-        return [msgspec.json.decode(line)["heartbeat"] for line in lines if is_heartbeat(line)]
 
 
 def is_heartbeat(line: bytes) -> bool:

@@ -1,17 +1,18 @@
 """The log as a stream: every form, one cursor, and each caller only what it may see."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from ledger.events import executions as x
-from ledger.events.envelope import Fact
-from ledger.store.port import Append, Context, StreamWrite
+from ledger.store.append import _SQL
+from ledger.store.pending import Pending, columns
 from tests.api.serving import Caller, Server, serving
-from tests.contract.log import NOW
-from tests.streams import NDJSON, SSE, streaming
+from tests.contract.log import one
+from tests.streams import NDJSON, SSE, Stream, streaming
+from tests.waiting import eventually
 
 BATCH = "application/cloudevents-batch+json"
 SINGLE = "application/cloudevents+json"
@@ -30,6 +31,11 @@ async def raw_lines(caller: Caller, **query: Any) -> list[bytes]:
 def has(count: int) -> Any:
     """Make the condition that so many events came."""
     return lambda stream: len(stream.positions) >= count
+
+
+def is_erased(stream: Stream) -> bool:
+    """Tell whether the newest event is an erasure."""
+    return bool(stream.events) and stream.events[-1]["type"] == "execution.erased"
 
 
 async def test_every_form_has_the_same_lines(server: Server) -> None:
@@ -271,34 +277,51 @@ async def test_two_processes_on_one_database(server: Server, other_node: Server)
 
 async def test_erased_events_are_streamed_without_their_data(server: Server) -> None:
     """Once an execution is erased, no stream gives its data any more, however new it is."""
-    store = server.node.store
-    stream_name = "execution/00000000-0000-7000-8000-000000000001"
-
-    def write(version: int, *events: x.ExecutionEvent) -> Append:
-        facts = tuple(Fact(event, NOW) for event in events)
-        written = StreamWrite(stream=stream_name, expected_version=version, facts=facts)
-        return Append(context=Context(organization="default", actor="t"), writes=(written,))
-
+    await server.define()
     head = await server.head()
     async with streaming(server, SSE, after=head) as early:
         await early.until(lambda stream: stream.source.retry_ms)
-        await store.append(write(0, x.ExecutionDescribed(description="secret")))
+        execution = await server.run(description="a secret")
         await early.until(has(1))
-        assert "secret" in early.source.dispatched[0].data
-        await store.pool.execute("alter table ledger.events disable trigger events_are_immutable")
-        await store.pool.execute(
-            "update ledger.events set salt = null, data = null where stream = $1", stream_name
-        )
-        await store.append(write(1, x.ExecutionErased()))
-        await early.until(has(2))
+        assert "a secret" in early.source.dispatched[0].data
+        path = f"/v1/executions/{execution['uuid']}"
+        (await server.post(f"{path}/cancel")).expect(200)
+        (await server.post(f"{path}/erase", {"reason": "asked for"})).expect(200)
+        await early.until(is_erased)
         async with streaming(server, SSE, after=head) as late:
-            await late.until(has(2))
-            assert late.events[0]["data"] is None
-            assert late.events[0]["salt"] is None
-            assert (
-                late.lines[0][: late.lines[0].index(b',"salt"')]
-                == (early.lines[0][: early.lines[0].index(b',"salt"')])
-            )
+            await late.until(is_erased)
+        assert b"a secret" not in late.raw
+        assert (late.events[0]["salt"], late.events[0]["data"]) == (None, None)
+        entries = [stream.lines[0].partition(b',"salt":')[0] for stream in (early, late)]
+        assert entries[0] == entries[1]
+
+
+async def test_what_would_commit_late_is_waited_for(server: Server) -> None:
+    """The hole, made on purpose: the stream gives nothing behind an append that is not committed."""
+    await server.define()
+    head = await server.head()
+    loop = asyncio.get_running_loop()
+    store = server.node.store
+    async with (
+        streaming(server, SSE, after=head) as stream,
+        store.pool.acquire() as early,
+        store.pool.acquire() as watcher,
+    ):
+        await stream.until(lambda stream: stream.source.retry_ms)
+        holding = early.transaction()
+        await holding.start()
+        held = Pending(one("early"), loop.create_future(), loop.time() + 60)
+        row = await early.fetchrow(_SQL["append"], *columns([held]))
+        assert row is not None
+        assert row["position"] == head, "where the log was before"
+        late = asyncio.create_task(store.append(one("late")))
+        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        await eventually(lambda: watcher.fetchval(waits))
+        assert stream.events == []
+        await holding.commit()
+        assert [record.position for record in await late] == [head + 2]
+        await stream.until(has(2))
+        assert [event["stream"] for event in stream.events] == ["early", "late"]
 
 
 async def test_cloud_events(server: Server) -> None:
