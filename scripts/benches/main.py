@@ -7,7 +7,17 @@ import sys
 import uvloop
 from frame import Report
 
-BENCHES = ("append", "create", "lists", "poll", "project", "rebuild")
+BENCHES = (
+    "append",
+    "catchup",
+    "create",
+    "fanout",
+    "latency",
+    "lists",
+    "poll",
+    "project",
+    "rebuild",
+)
 
 
 def main() -> None:

@@ -43,6 +43,17 @@ class Server(Struct, frozen=True):
         answer = self.call("GET", "/v1/projections")
         return max(view["lag"] for view in answer["projections"])
 
+    def open_streams(self) -> int:
+        """Give how many streams of events are open."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/metrics",
+            headers={"Authorization": f"Bearer {self.key}"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+        told = (line for line in lines if line.startswith("jobledger_streams_open{"))
+        return sum(int(float(line.rpartition(" ")[2])) for line in told)
+
     def until_caught_up(self) -> float:
         """Wait for all projections, and give the seconds it took."""
         begun = time.monotonic()
