@@ -31,7 +31,7 @@ class LedgerPage extends HTMLElement {
     followLinks();
     window.addEventListener("popstate", () => this.#show());
     window.addEventListener(MOVED, () => this.#show());
-    window.addEventListener(SIGNED_OUT, () => this.#signIn("Your key is not valid any more."));
+    window.addEventListener(SIGNED_OUT, () => this.#me && this.#signIn("Your key is not valid any more."));
     connection.addEventListener("beat", () => this.#tellConnection());
     connection.addEventListener("change", () => this.#tellConnection());
     if (key()) this.#enter();
