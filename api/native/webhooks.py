@@ -45,7 +45,7 @@ from api.native.webhook_wire import (
 )
 from api.webhooks import hooks
 from api.webhooks.hooks import Attempt, Hook, Secret
-from api.webhooks.lane import Course, send_test
+from api.webhooks.lane import send_test
 from api.webhooks.message import ping
 from api.webhooks.sealing import KeyUnknown
 from api.webhooks.sign import key_of, new_secret
@@ -260,9 +260,9 @@ async def test(call: Call) -> web.Response:
                 "This server cannot open the webhook's secret.",
                 "It was sealed by a server with another key; ask that one, or rotate the secret.",
             ) from None
-    course = Course(node.store.pool, node.webhooks.sender, consumer, hook, keys)
     message = ping(str(new_uuid()), instant_text(node.clock()), consumer.name)
-    return answer(_attempt_view(await send_test(course, message)))
+    attempt = await send_test(node.store.pool, node.webhooks.sender, hook, keys, message)
+    return answer(_attempt_view(attempt))
 
 
 async def list_deliveries(call: Call) -> web.Response:

@@ -19,9 +19,9 @@ too, is a failed attempt: the event's execution is set aside and tried again, by
 over about 76 hours, with jitter, and not before what Retry-After says. After the last attempt the
 execution is parked, the others go on: nothing is ever dropped, and an operator replays or discards.
 
-An address that fails again and again, whatever the event, is left alone for a while (5 s, doubling
-up to 5 min) and then probed with one event; when it answers, all that waits for a retry is tried at
-once. One that has failed for 5 days without a single success is disabled. A disabled hook keeps its
+An address that fails three times in a row, whatever the events, is left alone for a while (5 s,
+doubling up to 5 min) and then probed with the one event that is due next, a new one or a retry; when
+it answers, all that waits for a retry is tried at once. One that has failed for 5 days without a single success is disabled. A disabled hook keeps its
 position: enabled again, it goes on where it was.
 
 Secrets are sealed (`sealing`) with a key that the database does not have. Where events may be sent

@@ -145,13 +145,13 @@ class Dispatcher:
         with store_errors():
             consumer = await by_id(self._pool, hook)
             found = (await hooks.find(self._pool, [hook])).get(hook)
-            if consumer is None or found is None or not found.is_enabled:
-                return False
-            if found.is_paused:
-                await self._pause(min(found.pause_s, REFRESH_S))
-                return True
-            keys = await hooks.keys(self._pool, hook, self.sealing)
-        course = Course(self._pool, self.sender, consumer, found, keys)
+        if consumer is None or found is None or not found.is_enabled:
+            return False
+        if found.is_paused:
+            await self._pause(min(found.pause_s, RECOVER_S))
+            return True
+        course = Course(self._pool, self.sender, self.sealing, consumer, found)
+        await course.refresh()
         try:
             await _Serving(course, self._handing, self._member, self._stopping).run()
         except BaseException:
@@ -183,14 +183,14 @@ class _Serving:
         self._handing = handing
         self._member = member
         self._stopping = stopping
+        self._is_probe = course.hook.failures >= hooks.PAUSE_FROM_FAILURES
         self._lanes: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(PARALLEL)
 
     async def run(self) -> None:
         """Poll and send side by side, until the course is over; then wait for what is under way.
 
-        Another course begins with every poll that comes back empty, so that changed settings are
-        taken up, and with every change, which cancels this one.
+        Settings and secrets are looked at anew with every batch, so that changes hold at once.
         """
         beating = asyncio.create_task(self._beat())
         stopped = asyncio.create_task(self._stopping.wait())
@@ -206,6 +206,7 @@ class _Serving:
                     handed, polling = polling.result(), None
                     if handed is None or (not handed.deliveries and not self._lanes):
                         return
+                    await self._course.refresh()
                     for delivery in handed.deliveries:
                         self._lanes.add(asyncio.create_task(self._bring(delivery)))
         finally:
@@ -220,10 +221,9 @@ class _Serving:
         return self._course.is_over or self._stopping.is_set()
 
     async def _poll(self) -> Handed | None:
-        is_probe = self._course.hook.failures > 0
         ask = Ask(
             member=self._member,
-            limit=1 if is_probe else BATCH_EVENTS,
+            limit=1 if self._is_probe else BATCH_EVENTS,
             wait_s=POLL_WAIT_S if not self._lanes else 1.0,
             lull_s=LULL_S,
         )
@@ -239,8 +239,8 @@ class _Serving:
         for lane in [lane for lane in self._lanes if lane.done()]:
             self._lanes.discard(lane)
             lane.result()
-        if self._course.hook.failures and not self._lanes:
-            self._course.is_over = True  # the probe is answered: look how things stand
+            if self._is_probe:
+                self._course.is_over = True  # it is answered: look how things stand
 
     async def _finish(self) -> None:
         """Let requests under way end; each has its time limit. A cancellation ends them."""

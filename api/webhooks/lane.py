@@ -13,6 +13,7 @@ from api.streaming.lines import StreamLine
 from api.webhooks import hooks
 from api.webhooks.hooks import Attempt, Hook, Tried
 from api.webhooks.message import Message, message_of
+from api.webhooks.sealing import Sealing
 from api.webhooks.send import Outcome, Sender
 from ledger.store.pool import store_errors
 
@@ -28,17 +29,33 @@ class Course:
         self,
         pool: "asyncpg.Pool[Any]",
         sender: Sender,
+        sealing: Sealing,
         consumer: Consumer,
         hook: Hook,
-        keys: list[bytes],
     ) -> None:
         self.pool = pool
         self.sender = sender
         self.consumer = consumer
         self.hook = hook
-        self.keys = keys
         self.is_over = False
         """Nothing more is to be sent: the address is left alone, or the process stops."""
+        self.keys: list[bytes] = []
+        self._sealing = sealing
+
+    async def refresh(self) -> None:
+        """Take up what was changed since.
+
+        Raises:
+            KeyUnknown: the secrets were sealed elsewhere.
+        """
+        consumer = self.consumer.id
+        with store_errors():
+            found = (await hooks.find(self.pool, [consumer])).get(consumer)
+            if found is None or not found.is_enabled:
+                self.is_over = True
+                return
+            self.hook = found
+            self.keys = await hooks.keys(self.pool, consumer, self._sealing)
 
 
 class _Sent(Struct, frozen=True):
@@ -154,9 +171,11 @@ def _delay(hook: Hook, sent: _Sent) -> float:
     return min(max(jittered, sent.outcome.retry_after_s or 0.0), 86_400.0)
 
 
-async def send_test(course: Course, message: Message) -> Attempt:
+async def send_test(
+    pool: "asyncpg.Pool[Any]", sender: Sender, hook: Hook, keys: list[bytes], message: Message
+) -> Attempt:
     """Send a test message, and remember that it was sent."""
-    outcome = await course.sender.send(course.hook.url, message, course.keys, course.hook.timeout_s)
+    outcome = await sender.send(hook.url, message, keys, hook.timeout_s)
     tried = Tried(
         position=None,
         message=message.id,
@@ -167,4 +186,4 @@ async def send_test(course: Course, message: Message) -> Attempt:
         outcome=outcome,
     )
     with store_errors():
-        return await hooks.note_one(course.pool, course.consumer.id, tried)
+        return await hooks.note_one(pool, hook.consumer, tried)

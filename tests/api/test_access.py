@@ -34,6 +34,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/consumers/{consumer}/ack"): {"leases": [{"lease": "1-1"}]},
     ("POST", "/v1/consumers/{consumer}/nack"): {"lease": "1-1", "position": 1},
     ("POST", "/v1/consumers/{consumer}/parked/discard"): {"streams": ["execution/1"]},
+    ("POST", "/v1/webhooks"): {"name": "own", "url": "https://example.com/"},
+    ("PATCH", "/v1/webhooks/{webhook}"): {"description": "changed"},
+    ("POST", "/v1/webhooks/{webhook}/replay"): {"position": 0},
+    ("POST", "/v1/webhooks/{webhook}/parked/discard"): {"streams": ["execution/1"]},
     ("POST", "/v1/keys"): {"name": "made", "roles": ["viewer"], "organizations": ["other"]},
 }
 MAKES_ITS_OWN = frozenset(
@@ -42,6 +46,7 @@ MAKES_ITS_OWN = frozenset(
         ("PUT", "/v1/jobs/{job_id}"),
         ("POST", "/v1/keys"),
         ("PUT", "/v1/consumers/{consumer}"),
+        ("POST", "/v1/webhooks"),
     )
 )
 """These make something of the caller's own, whatever others have under that name."""
@@ -101,6 +106,9 @@ async def test_what_another_organization_has_does_not_exist(server: Server) -> N
     for scope in ({}, {"Ledger-Organization": "default"}):
         body = {"description": "PRIVATE"}
         (await server.put("/v1/consumers/secret", body, headers=scope)).expect(201)
+        hook = body | {"name": "secret", "url": "https://example.com/"}
+        (await server.post("/v1/webhooks", hook, headers=scope)).expect(201)
+        (await server.post("/v1/webhooks/secret/disable", headers=scope)).expect(200)
     stranger = await server.caller(*get_args(Role), organizations=["other"])
     head = await server.head()
     for execution in (held, waiting):
@@ -111,6 +119,7 @@ async def test_what_another_organization_has_does_not_exist(server: Server) -> N
                 "lease": lease["lease"],
                 "key": key["uuid"],
                 "consumer": "secret",
+                "webhook": "secret",
                 "name": "jobs",
             }
             for route in ROUTES:
@@ -166,6 +175,7 @@ async def test_only_the_declared_roles_pass(server: Server) -> None:
         "lease": "01980000-0000-7000-8000-000000000000",
         "key": "01980000-0000-7000-8000-000000000000",
         "consumer": "nowhere",
+        "webhook": "nowhere",
         "name": "nothing",
     }
     anonymous = server.under("")

@@ -180,6 +180,27 @@ def _consumers() -> Iterable[Entry]:
     yield entry("POST", f"{one}/parked/discard", FOLLOW, body={"streams": ["execution/{uuid}"]})
 
 
+def _webhooks() -> Iterable[Entry]:
+    def entry(method: str, path: str, roles: frozenset[Role], **more: Any) -> Entry:
+        return Entry(method=method, path=path, api="native", roles=roles, **more)
+
+    one = "/v1/webhooks/{webhook}"
+    made = {"name": "own", "url": "https://example.com/"}
+    yield entry("GET", "/v1/webhooks", RUN)
+    yield entry("POST", "/v1/webhooks", ADMIN, body=made, makes_its_own=True)
+    yield entry("GET", one, RUN)
+    yield entry("PATCH", one, ADMIN, body={"description": "changed"})
+    yield entry("DELETE", one, ADMIN)
+    yield entry("POST", f"{one}/secrets", ADMIN, body={})
+    for verb in ("enable", "disable", "test"):
+        yield entry("POST", f"{one}/{verb}", RUN, body={})
+    yield entry("POST", f"{one}/replay", RUN, body={"position": 0})
+    yield entry("GET", f"{one}/deliveries", RUN)
+    yield entry("GET", f"{one}/parked", RUN)
+    yield entry("POST", f"{one}/parked/replay", RUN, body={})
+    yield entry("POST", f"{one}/parked/discard", RUN, body={"streams": ["execution/{uuid}"]})
+
+
 def _product_live() -> Iterable[Entry]:
     def entry(method: str, path: str, roles: frozenset[Role], **more: Any) -> Entry:
         return Entry(method=method, path=path, api="product_live", roles=roles, **more)
@@ -276,6 +297,7 @@ def _ocapi() -> Iterable[Entry]:
 TABLE: Final[tuple[Entry, ...]] = (
     *_native(),
     *_consumers(),
+    *_webhooks(),
     *_product_live(),
     *_cdq(),
     *_datameer(),

@@ -16,6 +16,7 @@ NOWHERE: Final = {
     "lease": "01980000-0000-7000-8000-000000000000",
     "key": "01980000-0000-7000-8000-000000000000",
     "consumer": "Nothing",
+    "webhook": "Nothing",
     "job": "01980000-0000-7000-8000-000000000000",
     "schedule": "01980000-0000-7000-8000-000000000000",
     "file": "0123456789abcdef01234567",
@@ -155,6 +156,9 @@ class Ground:
         for scope in ({}, {"Ledger-Organization": "default"}):
             told = {"description": "PRIVATE"}
             (await server.put("/v1/consumers/Following", told, headers=scope)).expect(201)
+            told = told | {"name": "Calling", "url": "https://example.com/"}
+            (await server.post("/v1/webhooks", told, headers=scope)).expect(201)
+            (await server.post("/v1/webhooks/Calling/disable", headers=scope)).expect(200)
         path = "/v1/data_factory/files?filename=PRIVATE.txt"
         self.file = (await server.post(path, b"PRIVATE")).expect(201).json
         read = f"/dw/data/v18_1/jobs/Secret/executions/{self.ended['number']}"
@@ -171,6 +175,7 @@ class Ground:
             "lease": self.lease["lease"],
             "key": self.key["uuid"],
             "consumer": "Following",
+            "webhook": "Calling",
             "schedule": self.job["uuid"],
             "file": self.file["id"],
             "id": str(execution["number"]),
