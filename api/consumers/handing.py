@@ -13,9 +13,9 @@ from api.consumers.catalog import Standing, standings
 from api.consumers.choose import Choice, Cut, Cutting, choose
 from api.consumers.hand_out import Delivery, HeldCut, hand_out
 from api.consumers.shards import shard_of
-from api.consumers.state import CONSUMERS, HANDING, Held, Look, due, look
+from api.consumers.state import CONSUMERS, HANDING, Held, Look, Member, due, look
 from api.consumers.terms import Consumer
-from api.streaming.reading import EventFilter, LogReader
+from api.streaming.reading import EventFilter, LinePage, LogReader
 from ledger.store.pool import store_errors
 from ledger.store.tail import Tail
 
@@ -65,6 +65,17 @@ def wanted_of(consumer: Consumer, stream: str | None = None) -> EventFilter:
         with_keys=consumer.filter.with_keys,
         stream=stream,
     )
+
+
+class Scanned(Struct, frozen=True):
+    """A part of the log that was just looked through, so that it need not be read twice."""
+
+    after: int
+    page: LinePage
+
+    def covers(self, position: int, scanned: int) -> bool:
+        """Whether it goes on behind a position, and no further than the consumer was scanned."""
+        return self.after <= position <= self.page.scanned_through <= scanned
 
 
 class Handing:
@@ -121,6 +132,8 @@ class Handing:
     async def _once(self, consumer: int, ask: Ask, head: int, *, fresh: bool) -> Handed | None:
         """Look, and go on looking as long as that leads somewhere."""
         here: Look | None = None
+        member: Member | None = None
+        seen: Scanned | None = None
         for _ in range(MAX_ROUNDS):
             with store_errors():
                 here = await self._present(consumer, ask.member, fresh=fresh)
@@ -128,18 +141,19 @@ class Handing:
                 member = None if here is None else here.member(ask.member)
                 if here is None or member is None:
                     return None
-                own = [s.shard for s in here.shards if s.member == member.id]
-                waiting = await due(self._pool, consumer, own, MAX_DUE)
+                own = [s for s in here.shards if s.member == member.id]
+                waiting = await due(self._pool, consumer, [s.shard for s in own], MAX_DUE)
             choice = choose(here, member, waiting)
-            deliveries, moved = await self._deliver(here, member.id, choice, ask.limit)
+            deliveries, moved = await self._deliver(here, member.id, choice, ask.limit, seen)
             if deliveries:
                 return _handed(here, member.id, deliveries, head)
-            if not moved and not await self._scan(here.consumer, head):
+            # A shard that waits for an acknowledgement gains nothing by what comes behind that.
+            is_idle = any(s.handed is None and not s.is_behind for s in own)
+            if not moved and (here.consumer.scanned >= head or not is_idle):
                 break
-        if here is None:
-            return None
-        found = here.member(ask.member)
-        return _handed(here, 0 if found is None else found.id, (), head)
+            if not moved:
+                seen = await self._scan(here.consumer, head)
+        return None if here is None or member is None else _handed(here, member.id, (), head)
 
     async def _present(self, consumer: int, name: str, *, fresh: bool) -> Look | None:
         """See how things stand; note the member and move shards if there is a need to."""
@@ -158,10 +172,8 @@ class Handing:
             self.bells.ring(consumer)
         return arrival.look
 
-    async def _scan(self, consumer: Consumer, head: int) -> bool:
+    async def _scan(self, consumer: Consumer, head: int) -> Scanned:
         """Look through the next part of the log, and note which shards have events there."""
-        if consumer.scanned >= head:
-            return False
         page = await self._reader.step(
             wanted_of(consumer), consumer.scanned, through=head, limit=SCAN_EVENTS
         )
@@ -177,10 +189,10 @@ class Handing:
                     list(latest),
                     list(latest.values()),
                 )
-        return True
+        return Scanned(consumer.scanned, page)
 
     async def _deliver(
-        self, here: Look, member: int, choice: Choice, limit: int
+        self, here: Look, member: int, choice: Choice, limit: int, seen: Scanned | None
     ) -> tuple[tuple[Delivery, ...], bool]:
         """Read what was chosen and hand it out; also tell whether anything moved at all."""
         if choice.is_empty:
@@ -190,25 +202,31 @@ class Handing:
         for each in choice.held[: max(1, room)]:
             held.append(await self._cut_held(here, each, max(1, room)))
             room -= len(held[-1].lines)
-        cuts = await self._cut_shards(here, choice, room) if choice.shards and room > 0 else []
+        cuts: list[Cut] = []
+        if choice.shards and room > 0:
+            cuts = await self._cut_shards(here, choice, room, seen)
         if not (held or cuts):
             return (), False
         with store_errors():
             async with self._pool.acquire() as connection, connection.transaction():
                 return await hand_out(connection, here, member, held, cuts)
 
-    async def _cut_shards(self, here: Look, choice: Choice, room: int) -> list[Cut]:
-        consumer = here.consumer
+    async def _cut_shards(
+        self, here: Look, choice: Choice, room: int, seen: Scanned | None
+    ) -> list[Cut]:
         cutting = Cutting(choice.shards, room)
         target = max(s.latest for s in choice.shards)
-        wanted = wanted_of(consumer)
+        wanted = wanted_of(here.consumer)
+        if seen is not None and seen.covers(cutting.through, here.consumer.scanned):
+            cutting.deal(seen.page.lines, seen.page.scanned_through)
         for _ in range(MAX_ROUNDS):
+            if cutting.is_full or cutting.through >= target:
+                break
             page = await self._reader.step(
                 wanted, cutting.through, through=target, limit=max(room, SCAN_EVENTS)
             )
             cutting.deal(page.lines, page.scanned_through)
-            full = cutting.is_full or cutting.size_bytes >= MAX_BATCH_BYTES
-            if full or cutting.through >= target:
+            if cutting.size_bytes >= MAX_BATCH_BYTES:
                 break
         return cutting.cuts()
 

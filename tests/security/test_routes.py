@@ -137,7 +137,10 @@ class Ground:
     async def make(self) -> None:
         """Make one of everything, each with a word in it that nobody else may see."""
         server = self.server
-        self.job = await server.define("Secret", description="PRIVATE", tags=["PRIVATE"])
+        # A lease that outlasts the visits, however slow the machine: its end would be an event.
+        self.job = await server.define(
+            "Secret", description="PRIVATE", tags=["PRIVATE"], policies={"lease_s": 3600}
+        )
         for number in range(5):  # so that no number of ours is one of the stranger's own
             await server.define(f"Filler{number}")
         await server.put("/v1/jobs/Secret/schedule", {"cron": "0 0 1 1 *"})
