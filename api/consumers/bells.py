@@ -39,8 +39,11 @@ class Bells:
         for rung in self._listeners.get(consumer, ()):
             rung.set()
 
-    async def wait(self, rung: asyncio.Event, position: int, timeout_s: float) -> None:
-        """Wait until rung for, until the log goes on behind a position, or for that long."""
+    async def wait(self, rung: asyncio.Event, position: int, timeout_s: float) -> bool:
+        """Wait until rung for, until the log goes on behind a position, or for that long.
+
+        Whether it was rung for.
+        """
         waits = {
             asyncio.ensure_future(self._tail.wait_past(position, timeout_s)),
             asyncio.ensure_future(rung.wait()),
@@ -51,7 +54,9 @@ class Bells:
             for each in waits:
                 each.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+        was_rung = rung.is_set()
         rung.clear()
+        return was_rung
 
     def _told(self, payload: str) -> None:
         if payload.isdigit():

@@ -16,7 +16,9 @@ from api.consumers.shards import shard_of
 from api.consumers.state import CONSUMERS, HANDING, Held, Look, Member, due, look
 from api.consumers.terms import Consumer
 from api.streaming.reading import EventFilter, LinePage, LogReader
+from ledger.errors import LedgerError
 from ledger.store.pool import store_errors
+from ledger.store.port import AnyRecorded
 from ledger.store.tail import Tail
 
 LOOK_AGAIN_S: Final = 1.0
@@ -53,6 +55,7 @@ class Handed(Struct, frozen=True):
     """How many the member owns."""
     members: int
     head: int
+    wanted: EventFilter
 
 
 def wanted_of(consumer: Consumer, stream: str | None = None) -> EventFilter:
@@ -64,6 +67,13 @@ def wanted_of(consumer: Consumer, stream: str | None = None) -> EventFilter:
         job_id=consumer.filter.job_id,
         with_keys=consumer.filter.with_keys,
         stream=stream,
+    )
+
+
+def may_match(wanted: EventFilter, record: AnyRecorded) -> bool:
+    """Whether an event may be wanted; of which job it is may take the database to tell."""
+    return (wanted.organizations is None or record.organization in wanted.organizations) and (
+        not wanted.types or record.type in wanted.types
     )
 
 
@@ -107,8 +117,30 @@ class Handing:
                 left = deadline - loop.time()
                 if handed is None or handed.deliveries or left <= 0:
                     return handed
-                await self.bells.wait(rung, seen, min(left, LOOK_AGAIN_S))
+                await self._wait(rung, seen, handed.wanted, min(left, LOOK_AGAIN_S))
                 await asyncio.sleep(min(ask.lull_s, max(0.0, deadline - loop.time())))
+
+    async def _wait(
+        self, rung: asyncio.Event, seen: int, wanted: EventFilter, timeout_s: float
+    ) -> None:
+        """Wait for a reason to look again: somebody rings, time passes, or a new event may match.
+
+        New events are looked at in memory, where the tail has them, so that a consumer to which
+        nothing of them matters costs the database nothing.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        while (left := until - loop.time()) > 0 and not await self.bells.wait(rung, seen, left):
+            try:
+                records = await self._tail.read(seen, SCAN_EVENTS)
+            except LedgerError:
+                return
+            if not records and self._tail.head > seen:
+                return
+            if len(records) >= SCAN_EVENTS or any(may_match(wanted, r) for r in records):
+                return
+            if records:
+                seen = records[-1].position
 
     async def stir(self, consumer: int) -> None:
         """Have waiting members look again, in every process."""
@@ -249,4 +281,5 @@ def _handed(here: Look, member: int, deliveries: tuple[Delivery, ...], head: int
         shards=sum(s.member == member for s in here.shards),
         members=sum(m.is_alive for m in here.members),
         head=head,
+        wanted=wanted_of(here.consumer),
     )

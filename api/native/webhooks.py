@@ -56,8 +56,8 @@ from ledger.store.pool import store_errors
 
 MAX_WEBHOOKS: Final = 100
 """Of one organization."""
-LEASE_S: Final = 60.0
-"""Longer than any request, and prolonged while there are some."""
+LEASE_S: Final = 30.0
+"""Prolonged while a process lives; after it was killed its part waits for so long."""
 RESOLVE_S: Final = 3.0
 NEWEST: Final = 2**62
 NO_STORE: Final = {"Cache-Control": "no-store"}
