@@ -132,7 +132,7 @@ def _origin(keys: Sequence[PublishedKey]) -> str:
 
 def _begin(counted: Counted, begin: Export, keys: Sequence[PublishedKey]) -> list[bytes]:
     told = [export.Key(public_key=key.public_key, change=key.change) for key in keys]
-    return [counted.other(line) for line in (begin, *told)]
+    return [counted.other(begin), *(counted.other(key) for key in told)]
 
 
 async def _leaves(pool: Pool, counted: Counted, first: int, last: int) -> Lines:

@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "restart": ("api.cli.steer", "Run a closed execution again."),
     "delete": ("api.cli.steer", "Hide a closed execution."),
     "erase": ("api.cli.steer", "Remove for good what a closed execution was."),
+    "verify": ("api.cli.verify", "Check a ledger, or an export of it."),
+    "export": ("api.cli.export", "Put events and their proofs into a file."),
     "projections": ("api.cli.projections", "Look after the read models."),
     "consumers": ("api.cli.consumers", "Look after durable consumers, and read as one."),
     "keys": ("api.cli.keys", "Make and revoke access keys."),

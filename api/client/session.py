@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from api.client.admin import Keys, Projections
+from api.client.audit import Audit
 from api.client.consumers import Consumers
 from api.client.errors import Refused, Unreachable
 from api.client.events import Events
@@ -30,6 +31,7 @@ class Ledger:
         self.work = Work(self._transport)
         self.projections = Projections(self._transport)
         self.keys = Keys(self._transport)
+        self.audit = Audit(self._transport)
 
     @property
     def url(self) -> str:

@@ -55,6 +55,11 @@ class Checker:
         else:
             self._other(raw)
 
+    def say(self, problem: str, position: int | None = None) -> None:
+        """Add what is known to be wrong from elsewhere, unless more was found already."""
+        if not self._findings:
+            self._findings.append(Finding(position=position, problem=problem))
+
     def report(self, *, failed: str = "") -> Report:
         """Say what was found, when all lines were taken, or no more can be had for a reason."""
         if failed == "" and not self._ended:
@@ -109,7 +114,7 @@ class Checker:
             return
         entry, leaf = taken.entry, taken.leaf
         if entry.position <= self._place.position:
-            self._note(entry.position, f"it stands behind position {self._place.position}")
+            self._unread(f"an event of position {entry.position} stands where this one must")
             return
         self._missed(entry.position - 1)
         self._place.add(leaf)
