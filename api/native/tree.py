@@ -187,7 +187,10 @@ async def change_key(call: Call) -> web.Response:
     """Replace the key that signs heads; the old one vouches for the new one."""
     if call.readable is not None:
         raise ProblemError(
-            403, "forbidden", "The log is everybody's: it takes a key of all organizations."
+            403,
+            "forbidden",
+            "Your key does not act in all organizations.",
+            "The tree is all organizations' together, and so is its key.",
         )
     try:
         await call.node.signer.rotate()

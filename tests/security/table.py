@@ -156,6 +156,8 @@ def _native() -> Iterable[Entry]:
     yield entry("GET", "/tile/{tile}", READ)  # entries take more: see test_routes
     yield entry("GET", "/v1/tree/inclusion", READ, query="?position=1&size=1")
     yield entry("GET", "/v1/tree/consistency", READ, query="?from=1&to=1")
+    yield entry("GET", "/v1/export", AUDIT)
+    yield entry("GET", f"{one}/dossier", READ)
 
 
 def _consumers() -> Iterable[Entry]:
