@@ -77,7 +77,7 @@ def verify(
         report = asyncio.run(_check_database(database, data, checker))
     else:
         address = find_address(url, key, data)
-        report = asyncio.run(_check_server(address.url, address.key, checker))
+        report = asyncio.run(check_server(address.url, address.key, checker))
     sys.exit(tell(report, known_from=vouchers.source, as_json=as_json))
 
 
@@ -101,7 +101,8 @@ def _check_file(file: Path, checker: Checker) -> Report:
     return checker.report()
 
 
-async def _check_server(url: str, key: str, checker: Checker) -> Report:
+async def check_server(url: str, key: str, checker: Checker) -> Report:
+    """Check the ledger that a server gives."""
     async with Ledger(url, key) as ledger:
         try:
             async with aclosing(ledger.audit.log()) as lines:

@@ -9,7 +9,7 @@ What only follows from another finding is not told, as far as that can be known.
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-from ledger.audit import export
+from ledger.audit import events, export
 from ledger.audit.events import MAX_IDS, Events
 from ledger.audit.export import Export, NotAnExport
 from ledger.audit.heads import LedgerHead
@@ -108,15 +108,16 @@ class Checker:
     def _event(self, of: Export, raw: bytes) -> None:
         self._vouching.begin(of.origin)
         try:
-            taken = self._events.read(raw)
+            parsed = events.parse(raw)
         except NotAnEntry as error:
             self._unread(f"this is no event as the ledger writes it: {error}")
             return
-        entry, leaf = taken.entry, taken.leaf
+        entry = parsed.entry
         if entry.position <= self._place.position:
             self._unread(f"an event of position {entry.position} stands where this one must")
             return
         self._missed(entry.position - 1)
+        leaf = self._events.take(parsed)
         self._place.add(leaf)
         if of.stream is not None:
             if entry.stream != of.stream:
@@ -145,6 +146,7 @@ class Checker:
             self._note(first, "the event is missing")
         elif first < until:
             self._note(first, f"the events from here to position {until} are missing")
+        self._events.missing += until - self._place.position
         self._place.miss(until)
         self._recount = None
 
