@@ -43,6 +43,8 @@ class Checker:
         self._kept_size: int | None = None
         self._exists: bool | None = None
         self._unread_at = 0
+        self._missing: tuple[Finding, int] | None = None
+        """The last finding of missing events, and where they end."""
         self._ended = False
 
     def take(self, raw: bytes) -> None:
@@ -142,13 +144,22 @@ class Checker:
             return
         if self._unread_at == first:
             first += 1
-        if first == until:
-            self._note(first, "the event is missing")
-        elif first < until:
-            self._note(first, f"the events from here to position {until} are missing")
+        if first <= until:
+            self._note_missing(first, until)
         self._events.missing += until - self._place.position
         self._place.miss(until)
         self._recount = None
+
+    def _note_missing(self, first: int, until: int) -> None:
+        """Note missing events; those that follow missing ones are told together with them."""
+        if self._findings and self._missing == (self._findings[-1], first - 1):
+            first = self._findings.pop().position or first
+        alone, many = (
+            "the event is missing",
+            f"the events from here to position {until} are missing",
+        )
+        self._note(first, alone if first == until else many)
+        self._missing = (self._findings[-1], until)
 
     def _other(self, raw: bytes) -> None:
         try:
@@ -180,7 +191,7 @@ class Checker:
             case Export():
                 self._open(line)
             case export.Key():
-                self._vouching.keys.append(line)
+                self._take_key(line)
             case export.Leaves():
                 self._place.hint(line.first, export.unpack(line.hashes))
             case export.Gap():
@@ -190,12 +201,7 @@ class Checker:
             case export.Stream():
                 self._take_stream(line)
             case export.End():
-                self._ended = True
-                if (line.events, line.lines) != (self._events.count, self._line - 1):
-                    self._follows(
-                        f"it should have {line.events} events on {line.lines} lines, and has"
-                        f" {self._events.count} on {self._line - 1}"
-                    )
+                self._end(line)
             case _:
                 assert_never(line)
 
@@ -207,6 +213,19 @@ class Checker:
         if line.of == "log" and line.after == 0:
             self._recount = Recount()
 
+    def _take_key(self, line: export.Key) -> None:
+        if self._line != len(self._vouching.keys) + 2:
+            raise NotAnExport("a key stands behind what it should stand before")
+        self._vouching.keys.append(line)
+
+    def _end(self, line: export.End) -> None:
+        self._ended = True
+        if (line.events, line.lines) != (self._events.count, self._line - 1):
+            self._follows(
+                f"it should have {line.events} events on {line.lines} lines, and has"
+                f" {self._events.count} on {self._line - 1}"
+            )
+
     def _gap(self, line: export.Gap) -> None:
         of = self._of
         if of is None or line.first != self._place.position + 1 or line.last < line.first:
@@ -215,6 +234,7 @@ class Checker:
         if of.stream is None and inside:
             self._missed(min(line.last, of.until))
         self._place.skip(line.last, export.unpack(line.hashes))
+        self._recount = None
 
     def _take_head(self, note: bytes) -> None:
         head = self._vouching.head(note, self._place.position)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Final
 
 from ledger.merkle.frontier import Frontier
-from ledger.merkle.tree import EMPTY_ROOT
 
 CHANGED: Final = "it is not the event that was signed: the signed tree holds another one here"
 TILE: Final = (
@@ -34,6 +33,7 @@ class Place:
         self._by_events: Frontier | None = None
         self._doubts: list[int] = []
         self._hints: dict[int, bytes] = {}
+        self._hinted = 0
         self._is_lost = False
         self.position = 0
         """The last one that was passed."""
@@ -46,9 +46,16 @@ class Place:
         return self._is_lost
 
     def hint(self, first: int, hashes: list[bytes]) -> None:
-        """Learn what the kept tree holds from a position on."""
+        """Learn what the kept tree holds from a position on.
+
+        Raises:
+            ValueError: it does not follow what was passed, or was learned before.
+        """
+        if first != max(self.position, self._hinted) + 1:
+            raise ValueError("leaf hashes stand elsewhere than before their events")
         ahead = {at: hint for at, hint in self._hints.items() if at > self.position}
         self._hints = ahead | dict(enumerate(hashes, start=first))
+        self._hinted = first + len(hashes) - 1
 
     def add(self, leaf: bytes) -> None:
         """Take in the next event."""
@@ -87,10 +94,6 @@ class Place:
                 self._by_events.skip(last, hashes)
         self.position = last
 
-    def root(self) -> bytes | None:
-        """Give the root up to here by the kept tree; None when it cannot be known."""
-        return None if self._is_lost else self._tree.root()
-
     def agrees(self, root: bytes) -> bool:
         """Hold everything up to here against a root that was signed, and tell what differs."""
         if self._is_lost:
@@ -109,10 +112,6 @@ class Place:
     def left_in_doubt(self) -> list[int]:
         """Give the positions where event and kept tree differ and no head has decided."""
         return self._doubts
-
-    def is_empty(self, root: bytes) -> bool:
-        """Whether a root is that of no events, and there are none."""
-        return self.position == 0 and root == EMPTY_ROOT
 
     def _settle(self, problem: str) -> None:
         for position in self._doubts:
