@@ -16,6 +16,7 @@ BENCHES = (
     "lists",
     "poll",
     "project",
+    "proofs",
     "rebuild",
 )
 
