@@ -25,6 +25,7 @@ from api.webhooks.dispatcher import Dispatcher
 from api.webhooks.sealing import sealing_of_node
 from api.webhooks.send import Sender
 from ledger.clock import Clock, system_clock
+from ledger.errors import ProjectionLagging
 from ledger.handle.erasure import Erasure
 from ledger.handle.executions import Executions
 from ledger.handle.jobs import Jobs
@@ -35,6 +36,7 @@ from ledger.store.migrate import migrate
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.timer import Timer
+from projections.checkpoint import read_one
 from projections.port import MIGRATIONS
 from projections.registry import PROJECTORS, READ_WITH
 from projections.supervisor import Supervisor
@@ -179,7 +181,8 @@ class Node:
     async def catch_up(self) -> None:
         """Wait until every view covers what this node found in the log when it was opened.
 
-        A view that takes longer than `PATIENCE_S` holds up its own readers only, not the node.
+        A view that takes longer than `PATIENCE_S`, or stands still because of what the log holds, holds
+        up its own readers only, not the node.
 
         Raises:
             ProjectionLagging: one does not yet.
@@ -187,7 +190,11 @@ class Node:
         if self._is_caught_up or asyncio.get_running_loop().time() > self._patient_until:
             return
         for projector in PROJECTORS:
-            await self.waits.wait_for(projector.name, self._found, CATCH_UP_WAIT_S)
+            try:
+                await self.waits.wait_for(projector.name, self._found, CATCH_UP_WAIT_S)
+            except ProjectionLagging:
+                if (await read_one(self.store.pool, projector.name)).state != "stalled":
+                    raise
         self._is_caught_up = True
 
     def acknowledge(self, records: Sequence[AnyRecorded]) -> None:

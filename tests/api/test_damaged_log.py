@@ -5,6 +5,7 @@ from pathlib import Path
 from projections.registry import PROJECTORS
 from tests.api.serving import serving
 from tests.integration.test_damaged_log import tamper
+from tests.waiting import eventually
 
 
 async def test_it_starts_and_serves(database_url: str, tmp_path: Path) -> None:
@@ -39,3 +40,32 @@ async def test_it_starts_and_serves(database_url: str, tmp_path: Path) -> None:
         listed = (await server.get("/v1/executions")).expect(200).json["executions"]
         assert {more["uuid"], whole["uuid"]} <= {one["uuid"] for one in listed}
         (await server.get("/v1/tree")).expect(200)
+
+
+async def test_a_hole_stops_the_tree_and_nothing_else(database_url: str, tmp_path: Path) -> None:
+    """Without a row the tree cannot go on, which is said; the server is ready all the same."""
+    async with serving(database_url, tmp_path) as before:
+        await before.define()
+        runs = [await before.run() for _ in range(3)]
+        for projector in PROJECTORS:
+            await before.node.covered(projector.name)
+        await before.node.store.pool.execute(
+            "update projections.projection set position = 0 where name = 'tree';"
+            "update view_tree.head set size = 0; delete from view_tree.tile"
+        )
+    hole = runs[1]["position"]
+    await tamper(database_url, "delete from ledger.events where position = $1", hole)
+    async with serving(database_url, tmp_path) as server:
+
+        async def ready() -> bool:
+            return (await server.get("/readyz")).status == 200
+
+        await eventually(ready, deadline_s=20)
+        views = (await server.get("/v1/projections")).expect(200).json["projections"]
+        states = {view["name"]: view["state"] for view in views}
+        assert states.pop("tree") == "stalled"
+        assert set(states.values()) == {"running"}
+        more = await server.run()
+        assert (await server.get(f"/v1/executions/{more['uuid']}")).expect(200).json == more
+        (await server.post(f"/v1/executions/{runs[0]['uuid']}/cancel")).expect(200)
+        (await server.post(f"/v1/executions/{runs[0]['uuid']}/erase")).expect(200)
