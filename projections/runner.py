@@ -42,6 +42,7 @@ from projections.checkpoint import SQL, Checkpoint, Superseded
 from projections.faults import is_poison
 from projections.interests import is_followed, require_readable
 from projections.port import Connection, Pool, Projector
+from projections.quarantine import replay_quarantined
 
 BATCH_EVENTS: Final = 2000
 MAX_ATTEMPTS: Final = 3
@@ -110,6 +111,7 @@ class Runner:
             Superseded: another owner has the generation, or it was swapped away.
         """
         await self.load()
+        await self._take_back()
         if self._advances is not None:
             self._advances.own(self.projector.name, self.position)
         loop = asyncio.get_running_loop()
@@ -121,6 +123,30 @@ class Runner:
                 await self._advances.asked(self.projector.name, left_s)
             await self.step()
             gather_until = loop.time() + GATHER_S
+
+    async def _take_back(self) -> None:
+        """Replay what an older release set aside because it did not know a type of event.
+
+        During an upgrade an old process may own a view of a log that new ones write to.
+        """
+        if self.checkpoint.generation != "live":
+            return
+        for row in await self._pool.fetch(SQL["set_aside_unknown"], self.checkpoint.name):
+            stream: str = row["stream"]
+            replayed = await replay_quarantined(
+                self._pool, self._read_stream, self.projector, stream
+            )
+            _log.info(
+                "stream tried again",
+                projection=self.projector.name,
+                stream=stream,
+                error=replayed.error,
+            )
+        await self.load()
+
+    async def _read_stream(self, stream: str) -> list[AnyRecorded]:
+        rows = await self._pool.fetch(_LOG["read_stream"], stream, 0, None)
+        return [recorded(row) for row in rows]
 
     async def load(self) -> None:
         """Read the checkpoint and the quarantine again.

@@ -146,6 +146,12 @@ delete from projections.quarantine where name = $1 and generation = $2 and strea
 select stream, from_position from projections.quarantine
 where name = $1 and generation = $2 and parked;
 
+-- name: set_aside_unknown
+-- $1 name. Streams of the live generation that were set aside for an event of an unknown type.
+select stream from projections.quarantine
+where name = $1 and generation = 'live' and parked and error like 'UnknownEventType%'
+order by stream;
+
 -- name: quarantine
 -- $1 name or null, $2 after (stream, exclusive), $3 limit. What was set aside or is on trial.
 select name, generation, stream, from_position, attempts, parked, error, at

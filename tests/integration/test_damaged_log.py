@@ -227,3 +227,36 @@ async def test_a_repaired_stream_comes_back(database_url: str) -> None:
         replayed = await replay_quarantined(store.pool, store.read_stream, projection, stream)
         assert (replayed.events, replayed.error) == (1, None)
         assert (await verify(store.pool, store.tail, projection)).is_sound
+
+
+async def test_what_an_older_release_did_not_know_comes_back(database_url: str) -> None:
+    """A type that was unknown sets a stream aside until an owner comes that knows it."""
+    world = World(15)
+    async with ledger(database_url) as store:
+        bad = world.created()
+        stream = execution_stream(bad.uuid)
+        await put(store, [*world.lives(2), world.append(stream, bad, world.began())])
+        head = store.tail.head
+    change = "update ledger.events set type = $1 where position = $2"
+    await tamper(database_url, change, "execution.imagined", head)
+    async with ledger(database_url) as store:
+        projection = _named("executions")
+        await catch_up(await runner(store, projection), head)
+        (aside,) = await quarantined(store.pool, name="executions")
+        assert aside.error.startswith("UnknownEventType")
+    # As if the code knew the type now.
+    await tamper(database_url, change, "execution.started", head)
+    async with ledger(database_url) as store:
+        run = await runner(store, projection)
+        running = asyncio.create_task(run.run())
+        await eventually(lambda: _none_aside(store))
+        await put(store, [world.append(stream, x.ExecutionCanceled())])
+        await eventually(lambda: run.position == store.tail.head)
+        running.cancel()
+        found = await executions.by_uuid(store.pool, bad.uuid, organizations=None)
+        assert found.state is not None
+        assert (found.state.status, found.state.version) == ("aborted", 3)
+
+
+async def _none_aside(store: PostgresStore) -> bool:
+    return await quarantined(store.pool, name="executions") == []
