@@ -34,7 +34,7 @@ async def test_a_sound_view_and_one_that_was_changed(server: Server) -> None:
         assert (await verified(server, projector.name))["sound"] is True
     code, told = await shell(server, "projections", "verify")
     assert (code, told.count("is what the log says")) == (0, len(PROJECTORS))
-    await server.node.store.pool.execute("update view_executions.executions set name = 'forged'")
+    await server.node.store.pool.execute("update view_executions.executions set job_id = 'forged'")
     found = await verified(server, "executions")
     assert found["sound"] is False
     assert found["differences"] == [
@@ -92,9 +92,9 @@ async def test_what_was_set_aside_comes_back(database_url: str, tmp_path: Path) 
         for projector in PROJECTORS:
             await before.node.covered(projector.name)
         await before.node.store.pool.execute(
-            "update projections.projection set position = 0 where name = 'history'"
+            "update projections.projection set position = 0 where name = 'spans'"
         )
-        await before.node.store.pool.execute("truncate view_history.history")
+        await before.node.store.pool.execute("truncate view_spans.spans")
     await tamper(database_url, "update ledger.events set data = '[]' where stream = $1", stream)
     async with serving(database_url, tmp_path) as server:
         listed = await eventually(lambda: _aside(server))
@@ -102,18 +102,18 @@ async def test_what_was_set_aside_comes_back(database_url: str, tmp_path: Path) 
         assert "UndecodableEvent" in listed["error"]
         code, told = await shell(server, "projections")
         assert (code, stream in told) == (0, True)
-        code, told = await shell(server, "projections", "replay", "history", stream)
+        code, told = await shell(server, "projections", "replay", "spans", stream)
         assert code == 1
         assert "failed again" in told
         await tamper(
             database_url, "update ledger.events set data = $2 where stream = $1", stream, data
         )
-        replayed = (await server.post("/v1/projections/history/replay")).expect(200).json
+        replayed = (await server.post("/v1/projections/spans/replay")).expect(200).json
         assert [one["events"] for one in replayed["replayed"]] == [1]
-        assert (await verified(server, "history"))["sound"] is True
+        assert (await verified(server, "spans"))["sound"] is True
 
 
 async def _aside(server: Server) -> Any:
     views = (await server.get("/v1/projections")).expect(200).json["projections"]
-    history = next(view for view in views if view["name"] == "history")
-    return history.get("quarantined") and history["quarantine"][0]
+    spans = next(view for view in views if view["name"] == "spans")
+    return spans.get("quarantined") and spans["quarantine"][0]
