@@ -17,7 +17,9 @@ Design, and why not otherwise:
    is a fresh fold by construction.
 6. Positions tell what an answer reflects: every query reads the checkpoint in the statement that
    reads the rows.
-7. What cannot be applied is set aside by stream, on record, and replayed after a fix.
+7. What cannot be applied is set aside by stream, on record, and replayed after a fix. So is what cannot
+   be read, because somebody changed it or a newer release wrote it (see `interests`); the latter is
+   taken in by the first owner that knows it. An erasure frees a stream: a view must forget it.
 
 Versions: a process runs a generation only if its projector has that generation's version. A process
 with a higher version starts a rebuild; until the swap, reads see the old rows, which the new code
@@ -27,4 +29,6 @@ version never starts a rebuild by itself: two releases running side by side woul
 
 Erasure: a view keeps of an erased execution only what the log's envelopes still tell, because that
 is all a rebuild could find. See `outline`.
+
+`verify` compares a view with a second fold of the log as the database holds it, at one position.
 """

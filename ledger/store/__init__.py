@@ -13,7 +13,10 @@ Invariants, each with a test that can fail:
 4. What was acknowledged is durable (`synchronous_commit` is on inside the append). When a
    connection is lost during the call the same event ids are submitted again, and an item that
    finds its own events in place counts as done.
-5. Events refuse UPDATE, DELETE and TRUNCATE by trigger.
+5. Events refuse UPDATE, DELETE and TRUNCATE by trigger, with one exception: once `execution.erased`
+   stands behind an event in its stream, salt and data may be set to null, and nothing else. Appending
+   that event does so, in the same transaction; see `ledger.handle.erasure`.
+6. One row that cannot be read, or is missing, keeps nobody from reading the others (see `rows`).
 
 Group commit needs no timer: while one batch commits the next one gathers. Why not a lock for each
 request: measured at 0.6 k events/s against 12 k and more with batches on the same disk.
