@@ -17,6 +17,7 @@ from projections.port import Projector
 from projections.quarantine import quarantined, replay_quarantined
 from projections.registry import PROJECTORS, projector
 from projections.supervisor import Supervisor
+from projections.tree.streams import TreeStalled
 from projections.verify import verify
 from tests.contract.log import one
 from tests.unit.projections.ground import catch_up, ledger, runner
@@ -66,6 +67,11 @@ async def test_the_others_go_on(database_url: str, each: Projector, damage: str)
     )
     async with ledger(database_url) as store:
         run = await runner(store, each)
+        if each.name == "tree" and damage.startswith(("stream", "version")):
+            # Streams are leaves of its second tree: out of order they cannot be put into one.
+            with pytest.raises(TreeStalled, match="of its stream"):
+                await catch_up(run, store.tail.head)
+            return
         await catch_up(run, store.tail.head)
         aside = {found.stream for found in await quarantined(store.pool, name=each.name)}
         assert aside <= {stream, "execution/nobody"}
