@@ -56,7 +56,7 @@ LIFE_TYPES: Final = EXECUTION_TYPES - {
 _PREFIX: Final = "execution/"
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """What a batch did to one execution."""
 
     uuid: UUID

@@ -29,7 +29,7 @@ PositiveSeconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 DEFAULT_SCOPE = "Organization"
 
 
-class RetryPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RetryPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How often a failure is tried again, and how long to wait before each try."""
 
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -49,7 +49,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return min(self.delay_s * self.multiplier**exponent, self.max_delay_s)
 
 
-class StepDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One step of a job, or the inclusion of another job's steps.
 
     Either `step_type_id` (a type that a worker provides) or `include` (a job id) is given.
@@ -66,7 +66,7 @@ class StepDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     include: JobIdText | None = None
 
 
-class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A parameter that an execution of the job takes."""
 
     name: Name
@@ -78,7 +78,7 @@ class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Name of the request document's property that fills it (system jobs)."""
 
 
-class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the ledger does by itself around an execution; every wait has its limit here."""
 
     when_running: Literal["parallel", "reject", "queue", "coalesce"] = "parallel"
@@ -104,7 +104,7 @@ class Policies(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A point is worth a minute of waiting: higher is claimed first, and nothing waits for ever."""
 
 
-class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A job as its author wrote it."""
 
     name: Annotated[str, Meta(max_length=256)] = ""
@@ -124,7 +124,7 @@ class Definition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     policies: Policies = Policies()
 
 
-class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """When a job runs by itself: a cron expression in a time zone, or single instants."""
 
     cron: Annotated[str, Meta(max_length=256)] | None = None

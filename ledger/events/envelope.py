@@ -11,14 +11,14 @@ from ledger.errors import Corrupt
 E = TypeVar("E", covariant=True)
 
 
-class Fact(Struct, Generic[E], frozen=True):
+class Fact(Struct, Generic[E], frozen=True, gc=False):
     """An event that was decided and is not yet in the log."""
 
     event: E
     occurred_at: datetime
 
 
-class Recorded(Struct, Generic[E], frozen=True, kw_only=True):
+class Recorded(Struct, Generic[E], frozen=True, kw_only=True, gc=False):
     """An event in the log, decoded."""
 
     position: int
@@ -48,7 +48,7 @@ class Recorded(Struct, Generic[E], frozen=True, kw_only=True):
     """The fact; in a row of the log it may also be `Erased` or `Unreadable`."""
 
 
-class Erased(Struct, frozen=True):
+class Erased(Struct, frozen=True, gc=False):
     """Stands for an event whose data was removed: only the envelope is left."""
 
 

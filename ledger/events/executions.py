@@ -18,14 +18,14 @@ Cause = Literal[
 ]
 
 
-class Argument(Struct, frozen=True, kw_only=True):
+class Argument(Struct, frozen=True, kw_only=True, gc=False):
     """A parameter's value in one execution; order is the caller's."""
 
     name: str
     value: Any = None
 
 
-class PlannedStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PlannedStep(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One step as it will be run: inclusion expanded, one entry for each scope."""
 
     index: int
@@ -41,7 +41,7 @@ class PlannedStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry: RetryPolicy = RetryPolicy()
 
 
-class Attachment(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attachment(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something an execution produced that lives elsewhere."""
 
     name: str
@@ -51,7 +51,7 @@ class Attachment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
 
 
-class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How far something has come; absent means not told. Counters are totals, not increments."""
 
     percent: float | None = None
@@ -64,7 +64,7 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
 
 
-class ExecutionCreated(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionCreated(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An execution came to be. The envelope's `number` is the execution's number.
 
     `definition` is the job as it was, with `steps` expanded in the order they will be run.
@@ -94,17 +94,17 @@ class ExecutionCreated(Struct, frozen=True, kw_only=True, omit_defaults=True):
     waits_for: tuple[UUID, ...] = ()
 
 
-class ExecutionScheduled(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionScheduled(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The execution waits until an instant."""
 
     run_at: datetime
 
 
-class ExecutionReleased(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionReleased(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What it waited for (a time, its upstreams) has come: a worker may take it."""
 
 
-class ExecutionStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionStarted(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """It runs: dispatched by the ledger (fence 0), or taken by a worker under a new fence."""
 
     attempt: int = 1
@@ -116,20 +116,20 @@ class ExecutionStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which of its job's places it takes, from 1 (`max_running`); 0: its job has no such limit."""
 
 
-class ExecutionProgressed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionProgressed(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """It came further."""
 
     progress: Progress
 
 
-class PauseRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PauseRequested(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Somebody asked it to pause; the worker has until `deadline_at`."""
 
     deadline_at: datetime
     reason: str = ""
 
 
-class ExecutionPaused(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionPaused(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """It stands still until resumed, at the latest until `limit_at`."""
 
     limit_at: datetime
@@ -137,18 +137,18 @@ class ExecutionPaused(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """True when the worker did not answer in time and was fenced off."""
 
 
-class ExecutionResumed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionResumed(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """It may go on, with the next worker that takes it."""
 
 
-class CancelRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CancelRequested(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Somebody asked it to stop; the worker has until `deadline_at`."""
 
     deadline_at: datetime
     reason: str = ""
 
 
-class ExecutionCanceled(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionCanceled(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """It was stopped for good."""
 
     cause: Cause = "user"
@@ -157,7 +157,7 @@ class ExecutionCanceled(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """True when the worker did not answer in time and was fenced off."""
 
 
-class LeaseLost(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LeaseLost(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The worker's hold ended before the work did."""
 
     fence: int
@@ -165,7 +165,7 @@ class LeaseLost(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Literal["expired", "handed_back"] = "expired"
 
 
-class RetryScheduled(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RetryScheduled(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """It will be tried again from its first unfinished step."""
 
     attempt: int
@@ -174,7 +174,7 @@ class RetryScheduled(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
 
 
-class ExecutionFinished(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionFinished(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """It came to its end."""
 
     outcome: Outcome
@@ -183,7 +183,7 @@ class ExecutionFinished(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: Cause | None = None
 
 
-class ExecutionDescribed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionDescribed(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Its words were changed; absent fields stay as they were."""
 
     name: str | None = None
@@ -192,7 +192,7 @@ class ExecutionDescribed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str] | None = None
 
 
-class OutputSet(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class OutputSet(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What it produced; given fields replace what was there."""
 
     output: Any = None
@@ -200,13 +200,13 @@ class OutputSet(Struct, frozen=True, kw_only=True, omit_defaults=True):
     metrics: dict[str, float] | None = None
 
 
-class ExecutionDeleted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionDeleted(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Hidden from views; its history stays for auditors."""
 
     reason: str = ""
 
 
-class ExecutionErased(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionErased(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The content of its events was removed; entries, digests and proofs stay valid."""
 
     reason: str = ""
@@ -220,21 +220,21 @@ class ExecutionErased(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ids of stored files that nothing else names, and that are removed with it."""
 
 
-class StepStarted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepStarted(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A step began. The envelope's `number` is the step execution's number."""
 
     index: int
     attempt: int = 1
 
 
-class StepProgressed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepProgressed(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A step came further."""
 
     index: int
     progress: Progress
 
 
-class StepFinished(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepFinished(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A step ended."""
 
     index: int
@@ -247,7 +247,7 @@ class StepFinished(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Last part of what the step printed."""
 
 
-class ReportRefused(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ReportRefused(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A report came from a worker whose hold had ended: refused, but on record."""
 
     fence: int

@@ -47,14 +47,18 @@ class StepFinished(
     occurred_at: Instant | None = None
 
 
-class Progressed(Struct, frozen=True, kw_only=True, tag="progressed", forbid_unknown_fields=True):
+class Progressed(
+    Struct, frozen=True, kw_only=True, tag="progressed", forbid_unknown_fields=True, gc=False
+):
     """The execution came further."""
 
     progress: x.Progress
     occurred_at: Instant | None = None
 
 
-class Produced(Struct, frozen=True, kw_only=True, tag="output", forbid_unknown_fields=True):
+class Produced(
+    Struct, frozen=True, kw_only=True, tag="output", forbid_unknown_fields=True, gc=False
+):
     """The execution produced something."""
 
     output: Any = None
@@ -63,26 +67,32 @@ class Produced(Struct, frozen=True, kw_only=True, tag="output", forbid_unknown_f
     occurred_at: Instant | None = None
 
 
-class Paused(Struct, frozen=True, kw_only=True, tag="paused", forbid_unknown_fields=True):
+class Paused(Struct, frozen=True, kw_only=True, tag="paused", forbid_unknown_fields=True, gc=False):
     """The worker stopped where it was asked to pause, and lets go."""
 
     occurred_at: Instant | None = None
 
 
-class Canceled(Struct, frozen=True, kw_only=True, tag="canceled", forbid_unknown_fields=True):
+class Canceled(
+    Struct, frozen=True, kw_only=True, tag="canceled", forbid_unknown_fields=True, gc=False
+):
     """The worker stopped because it was asked to cancel, and lets go."""
 
     message: Text = ""
     occurred_at: Instant | None = None
 
 
-class HandedBack(Struct, frozen=True, kw_only=True, tag="handed_back", forbid_unknown_fields=True):
+class HandedBack(
+    Struct, frozen=True, kw_only=True, tag="handed_back", forbid_unknown_fields=True, gc=False
+):
     """The worker lets go of unfinished work (it is being stopped itself)."""
 
     occurred_at: Instant | None = None
 
 
-class Finished(Struct, frozen=True, kw_only=True, tag="finished", forbid_unknown_fields=True):
+class Finished(
+    Struct, frozen=True, kw_only=True, tag="finished", forbid_unknown_fields=True, gc=False
+):
     """The work ended; without an outcome the worst of the steps' counts."""
 
     outcome: x.Outcome | None = None
@@ -105,7 +115,7 @@ Report: TypeAlias = (
 )
 
 
-class Create(Struct, frozen=True, kw_only=True):
+class Create(Struct, frozen=True, kw_only=True, gc=False):
     """Bring an execution into being; its plan is expanded already."""
 
     uuid: UUID
@@ -138,7 +148,7 @@ class Create(Struct, frozen=True, kw_only=True):
     occurred_at: Instant | None = None
 
 
-class Start(Struct, frozen=True, kw_only=True):
+class Start(Struct, frozen=True, kw_only=True, gc=False):
     """Give the execution to a worker, under a new lease."""
 
     worker: str
@@ -147,11 +157,11 @@ class Start(Struct, frozen=True, kw_only=True):
     """The place among its job's running ones that it takes, if it has none yet."""
 
 
-class Release(Struct, frozen=True, kw_only=True):
+class Release(Struct, frozen=True, kw_only=True, gc=False):
     """What it waited for has come."""
 
 
-class Reports(Struct, frozen=True, kw_only=True):
+class Reports(Struct, frozen=True, kw_only=True, gc=False):
     """What the owner of a lease, or a recorder (`fence` None), tells; taken whole or not at all."""
 
     reports: tuple[Report, ...]
@@ -159,24 +169,24 @@ class Reports(Struct, frozen=True, kw_only=True):
     worker: str = ""
 
 
-class Pause(Struct, frozen=True, kw_only=True):
+class Pause(Struct, frozen=True, kw_only=True, gc=False):
     """Ask it to pause."""
 
     reason: str = ""
 
 
-class Resume(Struct, frozen=True, kw_only=True):
+class Resume(Struct, frozen=True, kw_only=True, gc=False):
     """Let it go on."""
 
 
-class Cancel(Struct, frozen=True, kw_only=True):
+class Cancel(Struct, frozen=True, kw_only=True, gc=False):
     """Ask it to stop."""
 
     reason: str = ""
     cause: Literal["user", "upstream_failed"] = "user"
 
 
-class Describe(Struct, frozen=True, kw_only=True):
+class Describe(Struct, frozen=True, kw_only=True, gc=False):
     """Change its words; None leaves a field as it is."""
 
     name: Annotated[str, Meta(max_length=256)] | None = None
@@ -185,13 +195,13 @@ class Describe(Struct, frozen=True, kw_only=True):
     labels: Labels | None = None
 
 
-class Delete(Struct, frozen=True, kw_only=True):
+class Delete(Struct, frozen=True, kw_only=True, gc=False):
     """Hide it from views."""
 
     reason: str = ""
 
 
-class Erase(Struct, frozen=True, kw_only=True):
+class Erase(Struct, frozen=True, kw_only=True, gc=False):
     """Remove for good what its events say; that it was, and when, stays."""
 
     reason: str = ""
@@ -199,13 +209,13 @@ class Erase(Struct, frozen=True, kw_only=True):
     """Ids of stored files to remove with it."""
 
 
-class LoseLease(Struct, frozen=True, kw_only=True):
+class LoseLease(Struct, frozen=True, kw_only=True, gc=False):
     """The lease of this fence has expired."""
 
     fence: int
 
 
-class Tick(Struct, frozen=True, kw_only=True):
+class Tick(Struct, frozen=True, kw_only=True, gc=False):
     """Time passed: do what is due."""
 
 

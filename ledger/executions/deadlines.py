@@ -13,7 +13,7 @@ Actor = Literal["worker", "ledger", "user", "upstream"]
 LEASE_CHECK: Final = timedelta(minutes=1)
 
 
-class Due(Struct, frozen=True, kw_only=True):
+class Due(Struct, frozen=True, kw_only=True, gc=False):
     """The next thing that must happen; when `at` passes, the ledger itself does `otherwise`."""
 
     at: datetime

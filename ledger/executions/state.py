@@ -30,7 +30,7 @@ class Misordered(Corrupt):
         super().__init__(f"{event_type} is out of place in stream {stream}")
 
 
-class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The run of one planned step."""
 
     plan: x.PlannedStep
@@ -47,7 +47,7 @@ class StepState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     log: str = ""
 
 
-class Held(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Held(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a pause interrupts, and a resume goes back to."""
 
     status: Literal["pending", "running"]
@@ -55,7 +55,7 @@ class Held(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ready_at: datetime | None = None
 
 
-class ExecutionState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ExecutionState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One execution, folded up to `version`.
 
     `previous_status` is the one before the current; `modified_at` is when the ledger recorded the

@@ -56,7 +56,7 @@ IDEMPOTENCY_HORIZON: Final = timedelta(days=7)
 MAX_TRIES: Final = 8
 
 
-class NewExecution(Struct, frozen=True, kw_only=True):
+class NewExecution(Struct, frozen=True, kw_only=True, gc=False):
     """What a caller wants run. None for `tags` and `labels` takes the job's."""
 
     job_id: str
@@ -84,7 +84,7 @@ class NewExecution(Struct, frozen=True, kw_only=True):
     occurred_at: datetime | None = None
 
 
-class Created(Struct, frozen=True):
+class Created(Struct, frozen=True, gc=False):
     """The execution, and whether this call brought it into being."""
 
     state: ExecutionState
@@ -92,20 +92,20 @@ class Created(Struct, frozen=True):
     is_new: bool = True
 
 
-class KeyReused(Struct, frozen=True):
+class KeyReused(Struct, frozen=True, gc=False):
     """The idempotency key was used for another request before."""
 
     key: str
 
 
-class LastRun(Struct, frozen=True):
+class LastRun(Struct, frozen=True, gc=False):
     """How the job's last execution ended, as the views know it."""
 
     uuid: UUID
     failed: bool
 
 
-class Also(Struct, frozen=True, kw_only=True):
+class Also(Struct, frozen=True, kw_only=True, gc=False):
     """What goes into the append that creates an execution."""
 
     keys: tuple[str, ...] = ()
@@ -114,14 +114,14 @@ class Also(Struct, frozen=True, kw_only=True):
     releases: tuple[Release, ...] = ()
 
 
-class PlanCreated(Struct, frozen=True):
+class PlanCreated(Struct, frozen=True, gc=False):
     """The executions of a plan, in the order they were asked for."""
 
     states: tuple[ExecutionState, ...]
     records: tuple[AnyRecorded, ...]
 
 
-class Ready(Struct, frozen=True):
+class Ready(Struct, frozen=True, gc=False):
     """An execution that only has to be appended."""
 
     uuid: UUID
@@ -129,7 +129,7 @@ class Ready(Struct, frozen=True):
     append: Append
 
 
-class _Planned(Struct, frozen=True):
+class _Planned(Struct, frozen=True, gc=False):
     versions: tuple[tuple[str, int], ...]
     definition: Definition
     steps: tuple[x.PlannedStep, ...]
@@ -537,7 +537,7 @@ class Executions:
         )
 
 
-class _Upstreams(Struct, frozen=True):
+class _Upstreams(Struct, frozen=True, gc=False):
     reads: tuple[StreamWrite, ...]
     done: bool
     """Whether nothing of it is open."""

@@ -16,14 +16,14 @@ S = TypeVar("S")
 MAX_TRIES: Final = 12
 
 
-class Loaded(Struct, Generic[S], frozen=True):
+class Loaded(Struct, Generic[S], frozen=True, gc=False):
     """A folded stream; version 0 and no state when it does not exist."""
 
     state: S | None
     version: int
 
 
-class Planned(Struct, frozen=True, kw_only=True):
+class Planned(Struct, frozen=True, kw_only=True, gc=False):
     """What goes along with decided facts into one append."""
 
     due_at: Any = None
@@ -33,14 +33,14 @@ class Planned(Struct, frozen=True, kw_only=True):
     """Other streams that must still be where the decision found them."""
 
 
-class Done(Struct, Generic[S], frozen=True):
+class Done(Struct, Generic[S], frozen=True, gc=False):
     """The state after a command, and the events it led to; none when it had its effect before."""
 
     state: S
     records: tuple[AnyRecorded, ...]
 
 
-class StaleVersion(Struct, frozen=True):
+class StaleVersion(Struct, frozen=True, gc=False):
     """The caller named a version (If-Match) that is no longer the stream's."""
 
     current: int

@@ -14,7 +14,7 @@ from ledger.events.envelope import Recorded
 from ledger.events.jobs import JobEvent
 
 
-class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One job, folded up to `version`."""
 
     uuid: UUID

@@ -12,7 +12,7 @@ from ledger.events.envelope import Fact, Recorded
 AnyRecorded: TypeAlias = Recorded[Any]
 
 
-class Context(Struct, frozen=True, kw_only=True):
+class Context(Struct, frozen=True, kw_only=True, gc=False):
     """Who asks, for whom, and why: what every event of one append has in common."""
 
     organization: str
@@ -21,7 +21,7 @@ class Context(Struct, frozen=True, kw_only=True):
     causation_id: UUID | None = None
 
 
-class StreamWrite(Struct, frozen=True, kw_only=True):
+class StreamWrite(Struct, frozen=True, kw_only=True, gc=False):
     """Facts to append to one stream, on the condition that it is at `expected_version`.
 
     No facts make it a condition only: the stream was read at that version and must still be there.
@@ -35,7 +35,7 @@ class StreamWrite(Struct, frozen=True, kw_only=True):
     """When the ledger's timer looks at the stream again; None never. Replaces what was set."""
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class Claim(Struct, frozen=True, kw_only=True, gc=False):
     """A key to own from this append on."""
 
     key: str
@@ -44,14 +44,14 @@ class Claim(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
-class Release(Struct, frozen=True, kw_only=True):
+class Release(Struct, frozen=True, kw_only=True, gc=False):
     """A key to give up; nothing happens if the stream does not own it."""
 
     key: str
     stream: str
 
 
-class Append(Struct, frozen=True, kw_only=True):
+class Append(Struct, frozen=True, kw_only=True, gc=False):
     """Everything that is written together, or not at all."""
 
     context: Context

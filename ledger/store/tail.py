@@ -64,6 +64,7 @@ class Tail:
         self._read_head = read_head
         self._ring: deque[AnyRecorded] = deque()
         self._waiters: set[asyncio.Future[None]] = set()
+        self._reading = asyncio.Lock()
         self._listener: asyncio.Task[None] | None = None
         self._heard: dict[str, Callable[[str], None]] = {}
         self._stops = 0
@@ -146,12 +147,24 @@ class Tail:
 
         Order: by position, contiguous.
         """
-        if not stored and self._ring and self._ring[0].position <= after + 1:
-            skip = after + 1 - self._ring[0].position
-            if skip < len(self._ring):
-                return list(islice(self._ring, skip, skip + limit))
+        if not stored and (known := self._known(after, limit)):
+            return known
         if after >= self.head:
             return []
+        if stored or not self._ring or after < self._ring[-1].position:
+            return await self._read(after, limit)
+        # Followers that came to the ring's end together read what follows once.
+        async with self._reading:
+            return self._known(after, limit) or await self._read(after, limit)
+
+    def _known(self, after: int, limit: int) -> list[AnyRecorded]:
+        """Give what the ring has; nothing when that does not begin right after a position."""
+        if not self._ring or self._ring[0].position > after + 1:
+            return []
+        skip = after + 1 - self._ring[0].position
+        return list(islice(self._ring, skip, skip + limit))
+
+    async def _read(self, after: int, limit: int) -> list[AnyRecorded]:
         records = await self._read_log(after, limit)
         if not records:
             # The log's end was cut off, and the head still tells of it: nobody shall spin on that.
