@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from api import memory
 from api.app import build_runner
@@ -21,7 +22,7 @@ from api.auth.credentials import ensure_credentials
 from api.auth.principal import DEFAULT_ORGANIZATION
 from api.log import configure_logging
 from api.node import Node
-from api.settings import Settings, from_environment
+from api.settings import PREFIX, Settings, from_environment, preferred_views
 from api.siblings import keep, sibling
 from ledger.handle.system import ensure_system_jobs
 from ledger.store.embedded import EmbeddedPostgres
@@ -47,6 +48,8 @@ async def serve(
     # Whatever is written below the data directory is its owner's, also where that is open to others.
     os.umask(OWNER_ONLY)
     settings = from_environment(host=host, port=port, data=data, processes=processes)
+    if f"{PREFIX}VIEWS" not in os.environ:
+        settings = replace(settings, views=preferred_views())
     configure_logging(settings.log_format, settings.log_level)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

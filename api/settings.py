@@ -24,7 +24,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     processes: Annotated[int, Meta(ge=1, le=MAX_PROCESSES)] = 1
     """Servers on the one port; more than one have a process beside them that writes the views."""
     views: Literal["inside", "beside", "elsewhere"] = "inside"
-    """Which process writes the views: the server, one of its own beside it, or another's."""
+    """Which process writes the views: the server, one of its own beside it, or another's. `serve`
+    has one beside it where there is more than one core, unless told."""
     max_body_bytes: int = 4 * 1024 * 1024
     max_json_depth: int = 64
     max_page: int = 1000
@@ -100,6 +101,14 @@ def from_environment(environment: Mapping[str, str] = os.environ, **given: objec
     except msgspec.ValidationError as error:
         message = f"settings ({PREFIX}…): {error}"
         raise ValueError(message) from error
+
+
+def preferred_views() -> Literal["inside", "beside"]:
+    """Say who writes the views where nobody has said so.
+
+    Beside, they do not hold up requests; on one core that would only be one more process.
+    """
+    return "beside" if len(os.sched_getaffinity(0)) > 1 else "inside"
 
 
 def _decode(kind: type, value: object) -> object:

@@ -31,12 +31,12 @@ from uuid import UUID
 import structlog
 
 from ledger.clock import Clock
-from ledger.errors import LedgerError, Unavailable
+from ledger.errors import Corrupt, LedgerError, Unavailable
 from ledger.executions import commands as c
 from ledger.executions.claims import waits_prefix
 from ledger.executions.state import ExecutionState
 from ledger.handle.executions import Also, Created, Executions, KeyReused, NewExecution, ended_well
-from ledger.handle.jobs import Jobs, definition_of
+from ledger.handle.jobs import Jobs, after_prefix, definition_of
 from ledger.ids import execution_of, execution_stream, job_stream, new_uuid
 from ledger.jobs.commands import NotFollow
 from ledger.jobs.state import JobState
@@ -124,13 +124,42 @@ class Reactor:
     async def _react_to(self, ends: Sequence[AnyRecorded]) -> None:
         holding = asyncio.create_task(self._keep_holding())
         places = asyncio.Semaphore(PARALLEL)
-        doing = (self._guarded(end.stream, end.position, places) for end in ends)
         try:
+            concern = await self._concerning(ends)
+            doing = (
+                self._guarded(end.stream, end.position, places)
+                for end in ends
+                if end.stream in concern
+            )
             for done in await asyncio.gather(*doing, return_exceptions=True):
                 if isinstance(done, BaseException):
                     raise done
         finally:
             holding.cancel()
+
+    async def _concerning(self, ends: Sequence[AnyRecorded]) -> set[str]:
+        """Give the streams whose end somebody waits for, or may follow; most concern nobody.
+
+        One look for all of them. Nobody can begin to wait for what has ended.
+        """
+        concern: set[str] = set()
+        looked: dict[str, list[str]] = {}
+        for end in ends:
+            uuid = execution_of(end.stream)
+            if uuid is None:
+                continue
+            try:
+                ended = await self._closed(uuid)
+            except Corrupt:
+                concern.add(end.stream)  # fails again, by itself
+                continue
+            if ended is not None:
+                looked.setdefault(waits_prefix(uuid), []).append(end.stream)
+                followed = after_prefix(ended.organization, ended.job_id)
+                looked.setdefault(followed, []).append(end.stream)
+        for prefix in await self._store.prefixes_in_use(looked) if looked else ():
+            concern.update(looked[prefix])
+        return concern
 
     async def _keep_holding(self) -> None:
         """Keep the place while a batch takes long."""

@@ -32,6 +32,10 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
+# A process less for each of the many servers that tests start; test_views_beside and test_processes
+# have their views written the other way.
+os.environ.setdefault("JOBLEDGER_VIEWS", "inside")
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator["Cluster"]:

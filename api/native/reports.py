@@ -57,6 +57,9 @@ async def take_reports(
         reports=post.reports, fence=post.fence, worker=post.worker or call.principal.name
     )
     outcome = await call.node.executions.act(call.context(state.organization), state.uuid, command)
-    if isinstance(outcome, Done) and outcome.records and not outcome.state.is_owned:
-        await call.node.store.end_lease(execution_stream(state.uuid), outcome.state.fence)
+    # Work that a recorder tells of was never leased: its fence is 0.
+    if isinstance(outcome, Done) and outcome.records:
+        after = outcome.state
+        if after.fence and not after.is_owned:
+            await call.node.store.end_lease(execution_stream(after.uuid), after.fence)
     return outcome

@@ -55,7 +55,17 @@ async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 10) -> "asyn
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         server_settings=_SETTINGS,
+        reset=_as_it_is,
     )
+
+
+async def _as_it_is(connection: "asyncpg.Connection[Any]") -> None:
+    """Hand a connection back; the driver has rolled back what was left open.
+
+    Without this it would ask the server to forget the session's settings, locks and cursors, which
+    doubles the round trips of a read. Nobody leaves any: settings are made with `set local`, advisory
+    locks end with their transaction, and listening is done on connections of one's own.
+    """
 
 
 def is_lost(error: BaseException) -> bool:

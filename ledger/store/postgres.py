@@ -1,6 +1,6 @@
 """The store on PostgreSQL, put together: append, read, tail, leases and timers of one database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -122,11 +122,18 @@ class PostgresStore:
 
     async def claims_under(self, prefix: str) -> list[Claim]:
         """See the port."""
-        # The byte after a slash is a zero: keys are compared byte by byte.
-        beyond = prefix.removesuffix("/") + "0"
         with store_errors():
-            rows = await self._pool.fetch(_LOG["claims_under"], prefix, beyond)
+            rows = await self._pool.fetch(_LOG["claims_under"], prefix, _beyond(prefix))
         return [Claim(key=row["key"], stream=row["stream"], value=row["value"]) for row in rows]
+
+    async def prefixes_in_use(self, prefixes: Collection[str]) -> set[str]:
+        """Give those of *prefixes*, each ending in a slash, that some key begins with."""
+        told = list(prefixes)
+        with store_errors():
+            rows = await self._pool.fetch(
+                _LOG["prefixes_in_use"], told, [_beyond(prefix) for prefix in told]
+            )
+        return {row["prefix"] for row in rows}
 
     async def position_at(self, instant: datetime) -> int:
         """Give the last position that was recorded at or before an instant."""
@@ -203,3 +210,9 @@ class PostgresStore:
         with store_errors():
             rows = await self._pool.fetch(_LEASES["expired"], limit)
         return [(row["stream"], row["fence"]) for row in rows]
+
+
+def _beyond(prefix: str) -> str:
+    """Give the first key that does not begin with a prefix, which ends in a slash."""
+    # The byte after a slash is a zero: keys are compared byte by byte.
+    return prefix.removesuffix("/") + "0"

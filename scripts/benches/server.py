@@ -5,6 +5,7 @@ authenticates, decodes the body into its type, and encodes it again.
 """
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from api.native.call import Call, answer
 from api.native.wire import ExecutionPost
 from api.node import Node
 from api.route import Route
-from api.settings import from_environment
+from api.settings import from_environment, preferred_views
 from ledger.store.embedded import EmbeddedPostgres
 
 
@@ -38,7 +39,8 @@ async def echo(call: Call) -> web.Response:
 async def main(port: int, data: Path) -> None:
     """Serve until interrupted."""
     configure_logging("console", "warning")
-    settings = from_environment(port=port, data=data)
+    views = os.environ.get("JOBLEDGER_VIEWS") or preferred_views()
+    settings = from_environment(port=port, data=data, views=views)
     data.mkdir(parents=True, exist_ok=True)
     postgres = EmbeddedPostgres(data / "postgres")
     dsn = await postgres.start()

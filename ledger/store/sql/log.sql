@@ -56,6 +56,15 @@ select key, stream, value from ledger.claims
 where key >= $1 and key < $2 and (expires_at is null or expires_at > now())
 order by key;
 
+-- name: prefixes_in_use
+-- $1 prefixes, $2 for each the first key that does not begin with it. Those that a key begins with.
+select w.prefix
+from unnest($1::text[], $2::text[]) as w (prefix, beyond)
+where exists (
+    select from ledger.claims c
+    where c.key >= w.prefix and c.key < w.beyond and (c.expires_at is null or c.expires_at > now())
+);
+
 -- name: position_at
 -- $1 instant. The last position recorded at or before it; recorded_at never decreases.
 select coalesce(max(position), 0) from ledger.events where recorded_at <= $1;
