@@ -63,7 +63,7 @@ class Kept:
             code = await self._run_once()
             failures = 0 if loop.time() - started > LONG_LIFE_S else failures + 1
             _log.warning("process ended", process=self._name, code=code)
-            await asyncio.sleep(RESTART_PAUSES_S[min(failures, len(RESTART_PAUSES_S)) - 1])
+            await asyncio.sleep(RESTART_PAUSES_S[min(failures, len(RESTART_PAUSES_S) - 1)])
 
     async def _run_once(self) -> int:
         process = await asyncio.create_subprocess_exec(
