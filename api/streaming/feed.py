@@ -5,14 +5,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from api.streaming.frames import StreamForm
+from api.streaming.frames import NDJSON, StreamForm
 from api.streaming.jobs_of import JobsOf
 from api.streaming.reading import EventFilter, LogReader
 from api.streaming.ring import Chunk, Ring, chosen
 
 MAX_READS: Final = 4
-"""Pages that streams read at the same time; the rest of the pool is for requests."""
-PAGE_EVENTS: Final = 2000
+"""Pages that streams read at the same time, each on up to two connections of the pool."""
+PAGE_EVENTS: Final = 5000
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -63,6 +63,10 @@ class Feed:
             ProjectionLagging: which executions are the job's is not known yet.
         """
         count = PAGE_EVENTS if limit is None else min(limit, PAGE_EVENTS)
+        if wanted.form is NDJSON and wanted.events.stream is None:
+            async with self._reads:
+                text = await self._reader.text(wanted.events, after, through, count, max_bytes)
+            return Chunk(text.lines, text.count, text.last, text.scanned_through)
         async with self._reads:
             rows, scanned = await self._reader.rows(wanted.events, after, through, count, max_bytes)
         last: int = rows[-1]["position"] if rows else 0

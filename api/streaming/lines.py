@@ -58,9 +58,14 @@ def encode_lines(records: Sequence[Any]) -> bytes:
     """Make the lines of rows, each with a newline behind it."""
     rows = [_row(record) for record in records]
     encoded = _ENCODE_LINES(rows)
-    if encoded.count(_NEWLINE) == len(rows) and _RETURN not in encoded:
+    if are_lines(encoded, len(rows)):
         return encoded
     return _ENCODE_LINES([_on_one_line(row) for row in rows])
+
+
+def are_lines(text: bytes, count: int) -> bool:
+    """Whether a text is so many lines, and no data in it breaks one."""
+    return text.count(_NEWLINE) == count and _RETURN not in text
 
 
 def stream_lines(records: Sequence[Any]) -> list[StreamLine]:

@@ -4,6 +4,7 @@ One cursor: `after` is a position, exclusive. A page says up to which position t
 through, so that a cursor moves on even where nothing matched.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from api.streaming.lines import StreamLine, stream_lines
+from api.streaming.lines import StreamLine, are_lines, encode_lines, stream_lines
 from ledger.store.pool import store_errors
 from ledger.store.queries import load
 from ledger.store.tail import Tail
@@ -21,6 +22,10 @@ SCAN: Final = 20_000
 """Positions looked through by one statement, so that a rare filter cannot hold a connection."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """Data after which a page is full, whatever its limit. One event may be larger."""
+
+
+SPLIT: Final = 1000
+"""Positions from which on a text is worth two statements."""
 
 
 class EventFilter(Struct, frozen=True, kw_only=True):
@@ -69,6 +74,16 @@ class LinePage(Struct, frozen=True, kw_only=True):
     """Position up to which everything that matches was given."""
     head: int
     """The log's head when the page was read."""
+
+
+class LineText(Struct, frozen=True, kw_only=True):
+    """Lines as one text, each with a newline behind it, and where to go on."""
+
+    lines: bytes
+    count: int
+    last: int
+    """Position of the last line; 0 without one."""
+    scanned_through: int
 
 
 class LogReader:
@@ -125,26 +140,78 @@ class LogReader:
         """Read like `step`; give the rows, and the position scanned through."""
         if after >= through:
             return (), after
-        if wanted.job_id is not None:
-            await self._covered("history", through)
-        statement: str = _SQL["log"]
-        more: tuple[str, ...] = ()
         if wanted.stream is not None:  # found by index, however far apart
-            statement, more = _SQL["stream"], (wanted.stream,)
+            parameters = (*_parameters(wanted, after, through, limit, max_bytes), wanted.stream)
+            rows = await self._fetch(wanted, through, "stream", parameters)
         else:
             through = min(after + (SCAN if wanted.is_narrow else limit), through)
-        with store_errors():
-            rows = await self._pool.fetch(
-                statement,
-                after,
-                through,
-                limit,
-                max_bytes,
-                wanted.organizations,
-                wanted.types or None,
-                wanted.with_keys,
-                wanted.job_id,
-                *more,
-            )
+            parameters = _parameters(wanted, after, through, limit, max_bytes)
+            rows = await self._fetch(wanted, through, "log", parameters)
         is_full = len(rows) == limit or (rows and rows[-1]["bytes_so_far"] >= max_bytes)
         return rows, rows[-1]["position"] if is_full else through
+
+    async def text(
+        self, wanted: EventFilter, after: int, through: int, limit: int, max_bytes: int
+    ) -> LineText:
+        """Read like `step`, with lines made by the database; for filters without a stream.
+
+        It costs this process a fifth of what rows do. The database works on two halves at the same
+        time where every position counts; each half has *max_bytes*.
+        """
+        if after >= through:
+            return LineText(lines=b"", count=0, last=0, scanned_through=after)
+        through = min(after + (SCAN if wanted.is_narrow else limit), through)
+        middle = (after + through) // 2
+        if wanted.is_narrow or through - after < SPLIT:
+            return await self._text(wanted, after, through, limit, max_bytes)
+        first, second = await asyncio.gather(
+            self._text(wanted, after, middle, limit, max_bytes),
+            self._text(wanted, middle, through, limit, max_bytes),
+        )
+        if first.scanned_through < middle:
+            return first
+        return LineText(
+            lines=first.lines + second.lines,
+            count=first.count + second.count,
+            last=second.last or first.last,
+            scanned_through=second.scanned_through,
+        )
+
+    async def _text(
+        self, wanted: EventFilter, after: int, through: int, limit: int, max_bytes: int
+    ) -> LineText:
+        parameters = _parameters(wanted, after, through, limit, max_bytes)
+        [row] = await self._fetch(wanted, through, "text", parameters)
+        count, last, lines = row["count"], row["position"] or 0, row["lines"] or b""
+        if not are_lines(lines, count):  # damaged data, which rows are made of with care
+            rows, scanned = await self.rows(wanted, after, through, limit, max_bytes)
+            return LineText(
+                lines=encode_lines(rows), count=count, last=last, scanned_through=scanned
+            )
+        is_full = count == limit or (count and row["bytes_so_far"] >= max_bytes)
+        scanned = last if is_full else through
+        return LineText(lines=lines, count=count, last=last, scanned_through=scanned)
+
+    async def _fetch(
+        self, wanted: EventFilter, through: int, statement: str, parameters: Sequence[Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        if wanted.job_id is not None:
+            await self._covered("history", through)
+        with store_errors():
+            rows: Sequence[Mapping[str, Any]] = await self._pool.fetch(_SQL[statement], *parameters)
+        return rows
+
+
+def _parameters(
+    wanted: EventFilter, after: int, through: int, limit: int, max_bytes: int
+) -> tuple[Any, ...]:
+    return (
+        after,
+        through,
+        limit,
+        max_bytes,
+        wanted.organizations,
+        wanted.types or None,
+        wanted.with_keys,
+        wanted.job_id,
+    )

@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from api.streaming.lines import StreamLine
+from api.streaming.lines import StreamLine, encode_lines
 from api.streaming.reading import EventFilter, LogReader
 from ledger.events import executions as x
 from ledger.events.entry import encode_entry, join_line
@@ -14,6 +16,7 @@ from ledger.store.port import Append, Context
 from ledger.store.postgres import PostgresStore
 from projections.registry import PROJECTORS
 from tests.contract.log import CONTEXT, STEP, one, progressed, write
+from tests.unit.streaming.rows import INSTANTS, WHOLE_SECONDS
 
 ALL = EventFilter(organizations=None, with_keys=True)
 HISTORY = next(projector for projector in PROJECTORS if projector.name == "history")
@@ -79,6 +82,69 @@ async def test_lines_are_those_of_the_log(store: PostgresStore, reader: LogReade
         assert told(await all_lines(reader, ALL, **limits)) == lines
         stream = msgspec.structs.replace(ALL, stream="execution/3")
         assert told(await all_lines(reader, stream, **limits)) == lines[15:20]
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+ROWS = st.lists(
+    st.tuples(
+        TEXTS,
+        TEXTS.map(lambda text: f"t{text}"),
+        TEXTS,
+        TEXTS,
+        INSTANTS,
+        WHOLE_SECONDS,
+        st.none() | st.uuids(),
+        st.none() | st.integers(1, 2**63 - 1),
+        st.none() | st.binary(min_size=16, max_size=16),
+        st.none() | st.binary(max_size=40) | st.just(b'{"a":"\\u0000\xc3\xa4"}'),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(ROWS)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_database_makes_the_same_lines(
+    store: PostgresStore, reader: LogReader, rows: list[Any]
+) -> None:
+    """Whatever stands in the columns, damaged data too: as text it is what rows make."""
+    async with store.pool.acquire() as connection:
+        await connection.execute("alter table ledger.events disable trigger user")
+        await connection.execute("delete from ledger.events")
+        await connection.executemany(
+            "insert into ledger.events values ($1, $2, 1, gen_random_uuid(), $3, 1, $4, $5, $6, $7, "
+            "$8, $8, $9, sha256('x'), $10, $11)",
+            [(position, *row) for position, row in enumerate(rows, 1)],
+        )
+    for limits in ((1000, 10**6), (3, 10**6), (1000, 30)):
+        after = 0
+        while after < len(rows):
+            found, scanned = await reader.rows(ALL, after, len(rows), *limits)
+            text = await reader.text(ALL, after, len(rows), *limits)
+            assert text.lines == encode_lines(found)
+            assert (text.count, text.last, text.scanned_through) == (
+                len(found),
+                found[-1]["position"],
+                scanned,
+            )
+            after = scanned
+
+
+async def test_a_long_text_is_made_in_two_halves(store: PostgresStore, reader: LogReader) -> None:
+    """Together they are the lines of the log; a first half that is full stands alone."""
+    for number in range(30):
+        await store.append(one(f"execution/{number}", count=50))
+    lines = await expected(store)
+    whole = await reader.text(ALL, 0, 1500, 5000, 10**6)
+    assert whole.lines == b"".join(line + b"\n" for line in lines)
+    assert (whole.count, whole.last, whole.scanned_through) == (1500, 1500, 1500)
+    part = await reader.text(ALL, 100, 1500, 1200, 10**6)
+    assert part.lines == b"".join(line + b"\n" for line in lines[100:1300])
+    full = await reader.text(ALL, 0, 1500, 5000, 1000)
+    assert 0 < full.count < 750
+    assert full.scanned_through == full.last == full.count
+    assert full.lines == b"".join(line + b"\n" for line in lines[: full.count])
 
 
 async def test_pages_end_at_their_bytes(store: PostgresStore, reader: LogReader) -> None:
