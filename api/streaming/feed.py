@@ -63,6 +63,8 @@ class Feed:
             ProjectionLagging: which executions are the job's is not known yet.
         """
         count = PAGE_EVENTS if limit is None else min(limit, PAGE_EVENTS)
+        # Waited for here, where nobody else's page waits with it.
+        await self._reader.known(wanted.events, through)
         if wanted.form is NDJSON and wanted.events.stream is None:
             async with self._reads:
                 text = await self._reader.text(wanted.events, after, through, count, max_bytes)

@@ -192,11 +192,19 @@ class LogReader:
         scanned = last if is_full else through
         return LineText(lines=lines, count=count, last=last, scanned_through=scanned)
 
+    async def known(self, wanted: EventFilter, through: int) -> None:
+        """Wait until it is known which executions are the job's that is wanted, if one is.
+
+        Raises:
+            ProjectionLagging: it takes too long.
+        """
+        if wanted.job_id is not None:
+            await self._covered("history", through)
+
     async def _fetch(
         self, wanted: EventFilter, through: int, statement: str, parameters: Sequence[Any]
     ) -> Sequence[Mapping[str, Any]]:
-        if wanted.job_id is not None:
-            await self._covered("history", through)
+        await self.known(wanted, through)
         with store_errors():
             rows: Sequence[Mapping[str, Any]] = await self._pool.fetch(_SQL[statement], *parameters)
         return rows

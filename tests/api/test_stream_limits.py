@@ -182,6 +182,40 @@ async def test_streams_end_with_their_process(database_url: str, tmp_path: Path)
                     assert again.positions == [head + 1]
 
 
+async def test_streams_outlive_the_loss_of_the_database(server: Server) -> None:
+    """Every connection to it is cut: streams wait, at the head and behind it, and miss nothing."""
+    await server.define()
+    head = await server.head()
+    pool = server.node.store.pool
+    async with (
+        streaming(server, SSE, after=head) as live,
+        streaming(server, NDJSON, follow="true", job_id="Job", limit=50) as alone,
+    ):
+        await live.until(lambda stream: stream.source.retry_ms)
+        await alone.until(lambda stream: stream.events)
+        for _ in range(2):
+            await pool.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            await eventually(partial(is_created, server))
+        after = await server.head()
+        for stream in (live, alone):
+            await stream.until(partial(has_seen, after))
+        assert live.positions == list(range(head + 1, after + 1))
+        assert alone.positions[1:] == live.positions
+
+
+async def is_created(server: Server) -> bool:
+    """Tell whether an execution could be created."""
+    return (await server.post("/v1/jobs/Job/executions")).status == 201
+
+
+def has_seen(position: int, stream: Stream) -> bool:
+    """Tell whether an event came."""
+    return bool(stream.events) and stream.events[-1]["position"] >= position
+
+
 async def test_a_client_of_http_1_0(server: Server) -> None:
     """It gets the same frames without chunks, and the end by the end of the connection."""
     await server.define()

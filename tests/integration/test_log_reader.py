@@ -1,6 +1,7 @@
 """The filtered reader over a real log: the right lines, and a cursor that always moves on."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api import streaming
 from api.streaming.lines import StreamLine, encode_lines
 from api.streaming.reading import EventFilter, LogReader
 from ledger.events import executions as x
 from ledger.events.entry import encode_entry, join_line
 from ledger.store.port import Append, Context
 from ledger.store.postgres import PostgresStore
+from ledger.store.queries import load
 from projections.registry import PROJECTORS
 from tests.contract.log import CONTEXT, STEP, one, progressed, write
 from tests.unit.streaming.rows import INSTANTS, WHOLE_SECONDS
@@ -196,3 +199,32 @@ async def test_an_erased_event_keeps_its_entry(store: PostgresStore, reader: Log
     assert page.lines[0].line.endswith(b',"salt":null,"data":null}')
     assert lines[0].startswith(page.lines[0].line.removesuffix(b'"salt":null,"data":null}'))
     assert page.lines[1].line == lines[1]
+
+
+async def test_plans_do_not_depend_on_the_length_of_the_log(store: PostgresStore) -> None:
+    """Every statement finds its rows by an index, whatever values it was planned for."""
+    await store.pool.execute(
+        "insert into ledger.events select i, 'execution/' || i / 10, i % 10 + 1, gen_random_uuid(), "
+        "'step.started', 1, 'acme', 'a', now(), now(), null, null, null, sha256('x'), "
+        "'salt', '{}' from generate_series(1, 20000) i; "
+        "insert into ledger.streams select stream, max(version), min(position), max(position), null "
+        "from ledger.events group by stream; analyze ledger.events, ledger.streams"
+    )
+    statements = load(Path(streaming.__file__).parent / "sql" / "events.sql")
+    parameters = (9000, 9100, 50, 10**6, ["acme"], None, True, None)
+    async with store.pool.acquire() as connection:
+        await connection.execute("set plan_cache_mode = force_generic_plan")
+        for name, more, index in (
+            ("log", (), "_pkey"),
+            ("text", (), "_pkey"),
+            ("stream", ("execution/905",), "_stream_version_idx"),
+        ):
+            explained = f"explain (analyze, format text) {statements[name]}"
+            rows = await connection.fetch(explained, *parameters, *more)
+            plan = "\n".join(row[0] for row in rows)
+            scans = [line for line in plan.splitlines() if "Scan" in line and "events_" in line]
+            used = [line for line in scans if "never executed" not in line]
+            assert used, plan
+            assert all("Index" in line and index in line for line in used), plan
+            assert "Seq Scan on events" not in plan
+            assert "Sort" not in plan, plan
