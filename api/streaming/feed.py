@@ -12,7 +12,8 @@ from api.streaming.ring import Chunk, Ring, chosen
 
 MAX_READS: Final = 4
 """Pages that streams read at the same time, each on up to two connections of the pool."""
-PAGE_EVENTS: Final = 5000
+EVENT_BYTES: Final = 200
+"""What an event's data takes at least, usually; a page that is limited by bytes has so many events."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -62,7 +63,9 @@ class Feed:
             StoreUnavailable: the database cannot be reached.
             ProjectionLagging: which executions are the job's is not known yet.
         """
-        count = PAGE_EVENTS if limit is None else min(limit, PAGE_EVENTS)
+        # No more rows than will fit: what is left out was looked at for nothing.
+        count = max(max_bytes // EVENT_BYTES, 1)
+        count = count if limit is None else min(limit, count)
         # Waited for here, where nobody else's page waits with it.
         await self._reader.known(wanted.events, through)
         if wanted.form is NDJSON and wanted.events.stream is None:

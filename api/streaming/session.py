@@ -33,7 +33,7 @@ FIRST_PAGE_BYTES: Final = 64 * 1024
 """A page grows with each that is read without a pause, so that who does not read costs little."""
 LAST_PAGE_BYTES: Final = 1024 * 1024
 READ_AHEAD_BYTES: Final = 256 * 1024
-FAST_S: Final = 0.1
+FAST_S: Final = 0.5
 """A page that is read within this time was read fast."""
 
 _log = structlog.get_logger(__name__)
@@ -289,10 +289,11 @@ class Session:
                 and waited_s > self._limits.client_timeout_s / 2
             )
         if is_read:
+            is_fast = waited_s < FAST_S
             self._page_bytes = (
                 min(self._page_bytes * 2, LAST_PAGE_BYTES)
-                if waited_s < FAST_S
-                else FIRST_PAGE_BYTES
+                if is_fast
+                else max(self._page_bytes // 2, FIRST_PAGE_BYTES)
             )
             return
         # What is unread cannot be taken back, and nobody waits for it to be read.
