@@ -157,6 +157,7 @@ class Node:
             self.store.tail,
             self.authenticator,
             JobsOf(self.store.pool, self.covered),
+            self.store.appender,
             room=Room(
                 streams=settings.max_streams,
                 streams_per_key=settings.max_streams_per_key,

@@ -1,8 +1,9 @@
 """All streams of one process: one reader of the log, a ring of what is new, groups, and limits.
 
-While anybody follows, one task reads what is behind the ring's top, whenever the tail tells that
-there is more, whichever process wrote it. It reads less often the more clients there are, so that
-each write to a client carries more: the pause is what a turn through all of them costs.
+While anybody follows, what this process commits goes straight into the ring, with the commit. What
+others commit is read by one task, whenever the tail tells that there is more; so is whatever the ring
+cannot go on with. The ring is moved less often the more clients there are, so that each write to a
+client carries more: the pause is what a turn through all of them costs.
 
 A key event makes every stream show its key again: streams of keys that are no longer good end.
 Erasure empties the ring, which holds what was erased; the pages of the log no longer do.
@@ -13,7 +14,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import structlog
@@ -23,10 +24,12 @@ from api.auth.authenticate import Authenticator
 from api.streaming.feed import Feed, Wanted
 from api.streaming.group import Group
 from api.streaming.jobs_of import JobsOf
+from api.streaming.lines import StreamLine, stream_lines
 from api.streaming.reading import EventFilter, LogReader
 from api.streaming.ring import Ring
 from api.streaming.session import Limits, Session, Span
 from ledger.errors import LedgerError, Unavailable
+from ledger.store.append import Appender
 from ledger.store.tail import Tail
 
 READ_EVENTS: Final = 1000
@@ -78,6 +81,7 @@ class Hub:
         tail: Tail,
         authenticator: Authenticator,
         jobs: JobsOf,
+        appender: Appender,
         *,
         room: Room,
         limits: Limits,
@@ -94,6 +98,11 @@ class Hub:
         self._watching: asyncio.Task[None] | None = None
         self._doubted = asyncio.Event()
         self._is_stopped = False
+        self._appender = appender
+        self._fresh: list[StreamLine] = []
+        """What is to go into the ring at its next move."""
+        self._move_at = 0.0
+        self._moving: asyncio.TimerHandle | None = None
         self.ring = Ring(room.ring_events, RING_BYTES)
         self._feed = Feed(reader, self.ring, jobs)
         self._frames_sent: Counter[str] = Counter()
@@ -119,6 +128,8 @@ class Hub:
             group.stop()
         tasks = [task for task in (self._reading, self._watching) if task is not None]
         self._reading = self._watching = None
+        self._appender.on_rows = None
+        self._restart(self._top)
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -206,25 +217,43 @@ class Hub:
     def _follow(self) -> None:
         self._following += 1
         if self._reading is None:
-            self.ring.restart(self._tail.head)
+            self._restart(self._tail.head)
+            self._appender.on_rows = self._committed
             self._reading = asyncio.create_task(self._read(), name="stream-reader")
             self._reading.add_done_callback(_tell_failure)
 
     def _unfollow(self) -> None:
         self._following -= 1
         if not self._following and self._reading is not None:
+            self._appender.on_rows = None
             self._reading.cancel()
             self._reading = None
-            self.ring.restart(self.ring.top)
+            self._restart(self._top)
+
+    @property
+    def _top(self) -> int:
+        """The newest position that is in the ring, or will be at its next move."""
+        return self._fresh[-1].position if self._fresh else self.ring.top
+
+    def _committed(self, rows: list[tuple[Any, ...]]) -> None:
+        """Take in what this process committed, if it goes on where the ring ends.
+
+        Nothing may come of it for the writers, whose events are committed.
+        """
+        try:
+            if rows[0][0] == self._top + 1:
+                self._take(stream_lines(rows))
+        except Exception:  # noqa: BLE001 - logged; the reader reads it from the log instead
+            _log.exception("what was committed cannot be streamed at once")
 
     async def _read(self) -> None:
         """Keep the ring at the head."""
         while True:
-            await self._tail.wait_past(self.ring.top, timeout_s=60)
+            await self._tail.wait_past(self._top, timeout_s=60)
             try:
                 page = await self._reader.step(
                     _EVERYTHING,
-                    self.ring.top,
+                    self._top,
                     through=self._tail.head,
                     limit=READ_EVENTS,
                     max_bytes=READ_BYTES,
@@ -233,12 +262,39 @@ class Hub:
                 _log.warning("the streams' reader was interrupted", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
                 continue
-            if not page.lines:
-                continue
-            if any(line.type == ERASED for line in page.lines):
-                self.ring.restart(self.ring.top)
-            self.ring.append(page.scanned_through, page.lines)
-            await asyncio.sleep(min(len(self._open) * PAUSE_S_PER_CLIENT, LONGEST_PAUSE_S))
+            # Commits of this process may have come in meanwhile.
+            self._take([line for line in page.lines if line.position > self._top])
+
+    def _take(self, lines: list[StreamLine]) -> None:
+        """Put lines behind the newest, and move the ring, now or in a while."""
+        if not lines:
+            return
+        if any(line.type == ERASED for line in lines):
+            self._restart(self._top)
+        self._fresh += lines
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._move_at or len(self._fresh) >= READ_EVENTS:
+            self._move()
+        elif self._moving is None:
+            self._moving = loop.call_at(self._move_at, self._move)
+
+    def _move(self) -> None:
+        """Put what is fresh into the ring."""
+        if self._moving is not None:
+            self._moving.cancel()
+            self._moving = None
+        lines, self._fresh = self._fresh, []
+        self.ring.append(lines[-1].position, lines)
+        pause_s = min(len(self._open) * PAUSE_S_PER_CLIENT, LONGEST_PAUSE_S)
+        self._move_at = asyncio.get_running_loop().time() + pause_s
+
+    def _restart(self, top: int) -> None:
+        """Empty the ring; who is below goes on from the log."""
+        if self._moving is not None:
+            self._moving.cancel()
+            self._moving = None
+        self._fresh = []
+        self.ring.restart(top)
 
     async def _watch_keys(self) -> None:
         """End the streams of keys that are no longer good."""

@@ -77,6 +77,8 @@ class Appender:
         self._connection: asyncpg.Connection[Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self.on_rows: Callable[[list[tuple[Any, ...]]], None] | None = None
+        """Told each batch's events as rows, before anybody else knows of them, if somebody asks."""
         self.batches = 0
         self.events = 0
 
@@ -258,6 +260,8 @@ class Appender:
                 pending.fail(refusal)
         self.batches += 1
         self.events += len(committed)
+        if committed and self.on_rows is not None:
+            self.on_rows([row for pending, records in accepted for row in pending.rows(records)])
         if committed:
             self._on_commit(committed)
         for pending, records in accepted:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ledger.errors import ClaimTaken, WrongExpectedVersion
@@ -152,6 +152,28 @@ class Pending:
             )
             for event in self.events
         )
+
+    def rows(self, records: Sequence[AnyRecorded]) -> Iterator[tuple[Any, ...]]:
+        """Give the events as the log's rows hold them, salt and data included; see `log.sql`."""
+        for record, event in zip(records, self.events, strict=True):
+            yield (
+                record.position,
+                record.stream,
+                record.version,
+                record.event_id,
+                record.type,
+                record.schema_version,
+                record.organization,
+                record.actor,
+                record.occurred_at.astimezone(UTC),
+                record.recorded_at,
+                record.correlation_id,
+                record.causation_id,
+                record.number,
+                record.data_digest,
+                event.salt,
+                event.data,
+            )
 
     def resolve(self, records: tuple[AnyRecorded, ...]) -> None:
         """Give the caller its events; a caller that went away is no error."""

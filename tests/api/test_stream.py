@@ -258,6 +258,21 @@ async def test_a_cursor_ahead_of_the_log(server: Server) -> None:
         assert stream.positions == [head + 3, head + 4]
 
 
+async def test_what_is_new_is_what_the_log_holds(server: Server, other_node: Server) -> None:
+    """Lines that go to clients with the commit are the very ones that are read back later."""
+    await server.define()
+    head = await server.head()
+    async with streaming(server, SSE, after=head) as stream:
+        await stream.until(lambda stream: stream.source.retry_ms)
+        for number in range(12):
+            node = other_node if number % 4 == 3 else server
+            await node.run(description=f'number {number}: \u00e4\u2028 "', tags=["a"])
+        await server.post("/v1/reports", b'{"op":"create","job_id":"Job"}\n' * 5)
+        last = await server.head()
+        await stream.until(has(last - head))
+        assert stream.lines == await raw_lines(server, after=head)
+
+
 async def test_two_processes_on_one_database(server: Server, other_node: Server) -> None:
     """What one process writes is streamed by the other, in order with its own."""
     await server.define()
