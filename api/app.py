@@ -89,7 +89,7 @@ def guarded(route: Route) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         node = request.app[NODE]
-        principal = await node.authenticator.principal(request)
+        principal = await node.callers.principal(request)
         if principal is None:
             raise ProblemError(
                 401,

@@ -11,6 +11,8 @@ from typing import Final
 
 from api.audit.signer import TreeSigner
 from api.auth.authenticate import Authenticator
+from api.auth.callers import Callers
+from api.auth.issuers import Issuers
 from api.auth.tokens import Tokens
 from api.beside import views_process
 from api.consumers.handing import Handing
@@ -70,6 +72,8 @@ class Node:
         self.keys = Keys(store, clock)
         self.authenticator = Authenticator(self.keys, store.tail)
         self.tokens = Tokens(store.pool, self.authenticator, clock, settings.data)
+        issuers = Issuers(settings.issuers, clock)
+        self.callers = Callers(self.authenticator, self.tokens, issuers)
         self.step_types = StepTypes(store.pool)
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
         self.waits = Waits(store.pool, self.projections.advances)

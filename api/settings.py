@@ -1,16 +1,40 @@
 """What can be set, from the environment and the command line; every value has a default and a unit."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from ledger.events.keys import Role
+
 PREFIX = "JOBLEDGER_"
 MAX_PROCESSES = 16
 """As many as the embedded PostgreSQL has connections for."""
+LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "localhost"))
+
+
+class Issuer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another issuer of access tokens, and what its claims mean here."""
+
+    issuer: str
+    """The claim `iss`, to the letter."""
+    audience: Annotated[str, Meta(min_length=1)]
+    """One of the claim `aud`."""
+    jwks_url: str
+    """Where its keys are; https, or http on this machine."""
+    roles_claim: str = "roles"
+    """A list or a text with blanks; a dot leads inside, as in `realm_access.roles`."""
+    roles: Annotated[dict[str, Role], Meta(min_length=1)]
+    """What the claim's words are here; other words mean nothing."""
+    organizations_claim: str | None = None
+    organizations: dict[str, str] = {}
+    """What its words are here, `*` for all; empty: they are organizations' names, `*` is none."""
+    in_organizations: tuple[str, ...] = ()
+    """Where everybody acts if there is no such claim."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -80,6 +104,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """IANA name of the zone that Datameer's dates are written in."""
     datameer_details: Literal["7.4", "older"] = "7.4"
     """Which of Datameer's two forms of job details is answered."""
+    issuers: tuple[Issuer, ...] = ()
+    """Others whose access tokens are taken, as JSON: a list of objects with `Issuer`'s fields."""
     log_format: Literal["console", "json"] = "console"
     log_level: str = "info"
 
@@ -90,17 +116,49 @@ def from_environment(environment: Mapping[str, str] = os.environ, **given: objec
     Raises:
         ValueError: a value is not of its field's type; the message names the field.
     """
-    told = {
+    told: dict[str, Any] = {
         name: environment[f"{PREFIX}{name.upper()}"]
         for name in Settings.__struct_fields__
         if environment.get(f"{PREFIX}{name.upper()}")
     }
+    if "issuers" in told:
+        told["issuers"] = _parsed(told["issuers"])
     values = {**told, **{name: value for name, value in given.items() if value is not None}}
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+        _check(settings.issuers)
     except msgspec.ValidationError as error:
         message = f"settings ({PREFIX}…): {error}"
         raise ValueError(message) from error
+    return settings
+
+
+def _parsed(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        message = f"settings ({PREFIX}ISSUERS): it is not JSON"
+        raise ValueError(message) from error
+
+
+def _check(issuers: Sequence[Issuer]) -> None:
+    """Refuse an issuer whose keys would come over an open wire, or whose callers act nowhere.
+
+    Raises:
+        ValueError: one is; the message names it.
+    """
+    for issuer in issuers:
+        url = urlsplit(issuer.jwks_url)
+        local = url.scheme == "http" and url.hostname in LOOPBACK
+        if not (url.scheme == "https" and url.hostname) and not local:
+            message = f"settings ({PREFIX}ISSUERS): {issuer.jwks_url!r} is not an https address"
+            raise ValueError(message)
+        if (issuer.organizations_claim is None) != bool(issuer.in_organizations):
+            message = (
+                f"settings ({PREFIX}ISSUERS): give {issuer.issuer!r} either organizations_claim"
+                " or in_organizations"
+            )
+            raise ValueError(message)
 
 
 def preferred_views() -> Literal["inside", "beside"]:

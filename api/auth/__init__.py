@@ -2,7 +2,8 @@
 
 Every route declares the roles that may call it; a request is authenticated by a key's secret, given
 as `Authorization: Bearer`, `X-Api-Key`, or the password of HTTP Basic, whose user name must then be
-the key's public id. Roles:
+the key's public id. Or by an access token, as Bearer or `X-Api-Key`: ours stands for the key that it
+was given to, another issuer's for what its claims say in the operator's mapping (`issuers`). Roles:
 
     viewer    reads executions, jobs and events
     operator  and runs, controls, describes and deletes executions; defines jobs

@@ -32,6 +32,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     public_id: str
     roles: frozenset[Role]
     organizations: tuple[str, ...]
+    expires_at: float | None = None
+    """When what was shown is good no longer, in seconds since 1970; None: while the key is."""
 
     def may(self, roles: Collection[Role]) -> bool:
         """Whether the caller has one of *roles*."""

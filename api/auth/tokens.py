@@ -27,6 +27,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
+from msgspec.structs import replace
 
 from api.auth.authenticate import Authenticator
 from api.auth.principal import Principal
@@ -115,8 +116,10 @@ class Tokens:
         if grant is None:
             return None
         client = await self._authenticator.by_key(grant.client)
-        if client is None or grant.key == grant.client:
-            return client
+        if client is None:
+            return None
+        if grant.key == grant.client:
+            return replace(client, expires_at=grant.expires_at)
         user = await self._authenticator.by_key(grant.key)
         if user is None:
             return None
@@ -126,6 +129,7 @@ class Tokens:
             public_id=client.public_id,
             roles=user.roles,
             organizations=user.organizations,
+            expires_at=grant.expires_at,
         )
 
     async def _grant(self, token: str) -> Grant | None:

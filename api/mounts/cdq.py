@@ -133,7 +133,9 @@ async def _organizations(call: Call, wanted: parse.ListJobs) -> list[str] | None
     if wanted.across_organizations:
         if not call.principal.may(AUDITORS):
             raise Refused(403, "Ignoring organizations takes the role auditor or admin.")
-        await call.node.keys.look_across(call.context(), call.principal.key, at=_JOBS)
+        noted = await call.node.keys.look_across(call.context(), call.principal.key, at=_JOBS)
+        if not noted:  # another issuer's caller has no key whose stream it could stand in
+            raise Refused(403, "Ignoring organizations takes one of the ledger's own keys.")
         readable = None
     if wanted.organization_id is None:
         return readable

@@ -126,7 +126,7 @@ def _basic(handler: CallHandler, roles: frozenset[Role]) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         node = request.app[NODE]
-        principal = await node.authenticator.principal(request)
+        principal = await node.callers.principal(request)
         if principal is None:
             challenge = {"WWW-Authenticate": 'Basic realm="Datameer", charset="UTF-8"'}
             raise Refused(401, "Authentication is required", headers=challenge)

@@ -58,7 +58,7 @@ def keyed(
 
     async def handle(request: web.Request) -> web.StreamResponse:
         node = request.app[NODE]
-        principal = await node.authenticator.principal(request)
+        principal = await node.callers.principal(request)
         if principal is None:
             raise ProblemError(
                 401,

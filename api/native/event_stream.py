@@ -5,6 +5,8 @@ position it was told, by `Last-Event-ID` (which wins) or `after`, and misses not
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -41,12 +43,15 @@ async def stream(call: Call, wanted: EventFilter, form: StreamForm) -> web.Strea
         return response
     hub = call.node.hub
     try:
-        with hub.open(
-            call.principal.key,
-            Wanted(events=wanted, form=form),
-            span,
-            lambda: _is_allowed(call),
-        ) as session:
+        with (
+            hub.open(
+                call.principal.key,
+                Wanted(events=wanted, form=form),
+                span,
+                lambda: _is_allowed(call),
+            ) as session,
+            _until_expiry(call, session),
+        ):
             await _write(call, response, session, form.opening(hub.retry_ms))
     except NoRoom as error:
         raise _no_room(error) from None
@@ -70,9 +75,24 @@ def _span(call: Call, form: StreamForm) -> Span:
     )
 
 
+@contextmanager
+def _until_expiry(call: Call, session: Session) -> Iterator[None]:
+    """End a stream in good order when the token that opened it has expired."""
+    expires_at = call.principal.expires_at
+    if expires_at is None:
+        yield
+        return
+    left_s = expires_at - call.node.clock().timestamp()
+    ending = asyncio.get_running_loop().call_later(max(left_s, 0), session.end)
+    try:
+        yield
+    finally:
+        ending.cancel()
+
+
 async def _is_allowed(call: Call) -> bool:
     """Whether the key that opened the stream is still good for what it was."""
-    return await call.node.authenticator.principal(call.request) == call.principal
+    return await call.node.callers.principal(call.request) == call.principal
 
 
 async def _write(

@@ -131,14 +131,20 @@ class Keys:
             raise _Refused(done)
         return done
 
-    async def look_across(self, context: Context, uuid: UUID, *, at: str) -> None:
-        """Put on record that a key is used to look beyond its organizations."""
+    async def look_across(self, context: Context, uuid: UUID, *, at: str) -> bool:
+        """Put on record that a key is used to look beyond its organizations.
+
+        False, and nothing is on record: there is no such key here.
+        """
+        if (await self.streams.refresh(key_stream(uuid))).state is None:
+            return False
         seen = Fact(KeyLookedAcross(at=at), self._clock())
         done = await self.streams.change(
             key_stream(uuid), lambda state: () if state is None else (seen,), context
         )
         if not isinstance(done, Done):
             raise _Refused(done)
+        return True
 
 
 class _Refused(AssertionError):

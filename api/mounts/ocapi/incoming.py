@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from api.auth.authenticate import presented
 from api.auth.principal import Principal
-from api.auth.tokens import is_token
 from api.dialects.ocapi.body import decode, is_text
 from api.dialects.ocapi.errors import (
     Fault,
@@ -89,13 +88,9 @@ async def authenticate(request: web.Request) -> Principal:
         Fault: the request shows nothing, or nothing that is good.
     """
     node = request.app[NODE]
-    shown = presented(request)
-    if shown is None:
+    if presented(request) is None:
         raise no_authorization()
-    if shown.public_id is None and is_token(shown.secret):
-        principal = await node.tokens.principal(shown.secret)
-    else:
-        principal = await node.authenticator.principal(request)
+    principal = await node.callers.principal(request)
     if principal is None:
         raise bad_token()
     return principal
