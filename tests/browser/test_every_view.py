@@ -97,8 +97,9 @@ async def test_long_text_is_clipped_and_can_be_seen_whole(open_tab: Open, here: 
     """Of 10,000 characters the beginning is shown, and all of it to who asks."""
     async with open_tab(width=390) as tab:
         page = await tab.open(f"/ui/executions/{here.runs['markup']['uuid']}")
-        more = page.get_by_role("button", name="Show all 10,000 characters").first
-        shown = more.locator("xpath=preceding-sibling::bdi")
+        clipped = page.locator(".pairs .clipped").first
+        more, shown = clipped.get_by_role("button"), clipped.locator("bdi")
+        await expect(more).to_have_text("Show all 10,000 characters")
         assert len(await shown.inner_text()) < 300
         await more.click()
         assert len(await shown.inner_text()) == 10_000

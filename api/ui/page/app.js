@@ -24,7 +24,7 @@ class LedgerPage extends HTMLElement {
   #me = null;
   #links = new Map();
   #visit = null;
-  #shown = "";
+  #shown = null;
 
   connectedCallback() {
     takeFromAddress();
@@ -41,7 +41,7 @@ class LedgerPage extends HTMLElement {
   async #signIn(words = "") {
     this.#visit?.abort();
     this.#me = null;
-    this.#shown = "";
+    this.#shown = null;
     const { SignIn } = await import("./views/sign-in.js");
     fill(this, new SignIn(words, () => this.#enter()));
   }
@@ -147,7 +147,7 @@ class LedgerPage extends HTMLElement {
       current.moved();
       return;
     }
-    const first = !this.#shown;
+    const first = this.#shown === null;
     this.#shown = place;
     const [word, list, one] = VIEWS[name];
     document.title = `${word} · Job ledger`;

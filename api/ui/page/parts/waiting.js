@@ -33,6 +33,14 @@ export async function shown(signal) {
   }
 }
 
+/** A signal that is aborted with `signal`, and when the tab is hidden; and what lets go of it. */
+export function untilHidden(signal) {
+  const ends = new AbortController();
+  const look = () => document.hidden && ends.abort();
+  document.addEventListener("visibilitychange", look, { signal: ends.signal });
+  return [AbortSignal.any([signal, ends.signal]), () => ends.abort()];
+}
+
 /** Call `later` once things have been quiet for `ms`. */
 export function settled(later, ms) {
   let timer = 0;

@@ -1,33 +1,30 @@
-// Events as the very bytes that were served, cut out of pages without decoding what is in them.
+// Events as the very bytes that were served: lines of the stream, not decoded and written anew.
 
-import { Problem, at, part, read, request } from "../parts/api.js";
+import { Problem, at, part, request } from "../parts/api.js";
 
-const START = new TextEncoder().encode('{"events":[');
-const END = new TextEncoder().encode('],"next_after":');
-const MOST = 1000;
+const LINES = { Accept: "application/x-ndjson" };
+const NEWLINE = 10;
 
 /** The line at a position: `{position, bytes}`. */
 export async function lineAt(position, signal) {
-  const answer = await request(at("/v1/events", { after: Math.max(position - 1, 0), limit: 1 }), { signal });
-  const page = new Uint8Array(await answer.arrayBuffer());
-  const told = JSON.parse(new TextDecoder().decode(page)).events[0];
-  if (!told || told.position !== position) {
-    throw new Problem(404, { title: "There is no such event", detail: `Position ${position} is not in the log, or not yours to see.` });
-  }
-  return { position, bytes: page.slice(START.length, lastIndexOf(page, END)) };
+  const [line] = await lines(at("/v1/events", { after: Math.max(position - 1, 0), limit: 1 }), signal);
+  if (line?.position === position) return line;
+  throw new Problem(404, { title: "There is no such event", detail: `Position ${position} is not in the log, or not yours to see.` });
 }
 
-/** The lines of an execution, at most a thousand, in order. */
-export async function linesOf(execution, signal) {
-  const { events } = await read(at(`/v1/executions/${part(execution)}/events`, { limit: MOST }), { signal });
-  const lines = [];
-  for (const event of events) lines.push(await lineAt(event.position, signal));
-  return lines;
-}
+/** The lines of an execution, in order. */
+export const linesOf = (execution, signal) => lines(`/v1/executions/${part(execution)}/events`, signal);
 
-function lastIndexOf(bytes, wanted) {
-  for (let at = bytes.length - wanted.length; at >= 0; at -= 1) {
-    if (wanted.every((byte, index) => bytes[at + index] === byte)) return at;
+async function lines(address, signal) {
+  const answer = await request(address, { signal, headers: LINES });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const found = [];
+  for (let from = 0, to; from < bytes.length; from = to + 1) {
+    to = bytes.indexOf(NEWLINE, from);
+    if (to < 0) to = bytes.length;
+    const line = bytes.slice(from, to);
+    const { position } = JSON.parse(new TextDecoder().decode(line));
+    if (position) found.push({ position, bytes: line });
   }
-  return -1;
+  return found;
 }

@@ -83,7 +83,7 @@ class AuditView extends View {
             { class: "ask-proof", onsubmit: (event) => { event.preventDefault(); this.#note(); this.#prove(); } },
             h("div", { class: "field" }, h("label", { for: "subject" }, "Position of the event, or uuid of the execution"), this.subject),
             h("div", { class: "field" }, h("label", { for: "against" }, "Against"), this.against),
-            h("div", { class: "buttons" }, h("button", { type: "submit", class: "strong" }, "Prove it"), this.may("auditor", "admin") ? this.dossier : null),
+            h("div", { class: "buttons" }, h("button", { type: "submit", class: "strong" }, "Prove it"), this.dossier),
           ),
           this.proof,
         ),

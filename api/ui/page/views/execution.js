@@ -13,17 +13,19 @@ import { View } from "../parts/view.js";
 import { pause, settled } from "../parts/waiting.js";
 import { about, facts } from "./execution/about.js";
 import { actions } from "./execution/actions.js";
-import { differences } from "./execution/differences.js";
 import "./execution/gantt.js";
 import "./execution/history.js";
 
 const REFRESH_MS = 250;
 const SEEK_MS = 60;
 const MOST_EVENTS = 2000;
+const CHANGES = 1000;
 
 class ExecutionView extends View {
   #events = [];
   #past = new Map(); // position to the state as of it, for what the slider has passed
+  #changes = new Map(); // position to what the event there changed
+  #telling = false; // whether all events tell what they changed
   #index = null; // the event that is looked at; null for now
   #stale = false;
   #reading = false;
@@ -73,6 +75,7 @@ class ExecutionView extends View {
       const covering = this.#events.at(-1)?.position ?? 0;
       try {
         this.execution = await read(this.path, { covering, signal: this.signal });
+        if (this.#telling) await this.#learn(covering);
         if (this.#index === null) this.#show();
       } catch (error) {
         if (this.signal.aborted) return;
@@ -102,6 +105,7 @@ class ExecutionView extends View {
     this.history = document.createElement("event-history");
     this.more = h("p", { class: "soft" });
     this.counted = h("span", { class: "soft" });
+    this.telling = h("button", { type: "button", class: "plain push", "aria-pressed": "false", onclick: () => this.#tellAll() }, "What each changed");
     for (const each of [this.slider, this.history]) each.addEventListener("seek", (event) => this.#seek(event.detail));
     fill(
       this,
@@ -111,7 +115,7 @@ class ExecutionView extends View {
       h(
         "div",
         { class: "halves" },
-        h("section", { "aria-label": "History" }, h("div", { class: "heading" }, h("h2", {}, "History"), this.counted), this.history, this.more),
+        h("section", { "aria-label": "History" }, h("div", { class: "heading" }, h("h2", {}, "History"), this.counted, this.telling), this.history, this.more),
         h("section", { "aria-label": "State" }, this.about),
       ),
     );
@@ -134,7 +138,7 @@ class ExecutionView extends View {
   async #lookNow() {
     const index = this.#index;
     if (index === null) return;
-    await Promise.all([this.#asOf(index), index > 0 ? this.#asOf(index - 1) : null]);
+    await Promise.all([this.#asOf(index), this.#learn(this.#events[index].position)]);
     if (this.#index === index) this.#show();
   }
 
@@ -146,15 +150,34 @@ class ExecutionView extends View {
     return this.#past.get(position);
   }
 
+  /** Learn what the events up to a position changed, as far as it is not known yet. */
+  async #learn(position) {
+    let after = Math.max(0, ...this.#changes.keys());
+    while (after < position) {
+      const page = await read(at(`${this.path}/changes`, { after, limit: CHANGES }), { signal: this.signal });
+      for (const event of page.events) this.#changes.set(event.position, event);
+      if (!page.events.length || page.next_after <= after) return;
+      after = page.next_after;
+      if (!page.more) return;
+    }
+  }
+
+  #tellAll() {
+    this.#telling = !this.#telling;
+    this.telling.setAttribute("aria-pressed", String(this.#telling));
+    this.attempt(async () => {
+      if (this.#telling) await this.#learn(this.#events.at(-1)?.position ?? 0);
+      this.#show();
+    }, null);
+  }
+
   #show() {
     const index = this.#index;
     const event = index === null ? null : this.#events[index];
     const shown = event ? this.#past.get(event.position) : this.execution;
     this.gantt.show(this.#events, event ? Date.parse(event.occurred_at) : null);
     this.slider.show(this.#events, index);
-    const before = index > 0 ? this.#past.get(this.#events[index - 1].position) : index === 0 ? {} : null;
-    const changes = event && shown && before ? { position: event.position, list: index === 0 ? [] : differences(before, shown) } : null;
-    this.history.show(this.#events, index, changes);
+    this.history.show(this.#events, index, this.#changes, this.#telling);
     this.counted.textContent = count(this.#events.length, "event");
     this.#offerMore();
     this.past.hidden = !event;

@@ -86,9 +86,9 @@ class StreamView extends View {
           after,
           query: this.#query(),
           signal: AbortSignal.any([this.signal, ends.signal]),
-          take: (events, page) => {
+          take: (events, position) => {
             if (ends.signal.aborted) return;
-            this.#position = page.next_after;
+            this.#position = position;
             this.#take(events);
           },
         }),

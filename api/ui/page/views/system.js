@@ -12,14 +12,15 @@ import { time } from "../parts/times.js";
 import { View } from "../parts/view.js";
 
 const EVERY_MS = 2000;
-const KEYS = 50;
+const LISTED = 50;
 
 class SystemView extends View {
   async open() {
     fill(this, h("div", { class: "top" }, h("h1", {}, "System")));
     this.#part("Views", () => read("/v1/projections", { signal: this.signal }), (told) => this.#projections(told));
     this.#part("Workers", () => read("/v1/workers", { signal: this.signal }), workers);
-    if (this.may("admin")) this.#part("Keys", () => read(at("/v1/keys", { limit: KEYS }), { signal: this.signal }), (told) => this.#keys(told));
+    if (this.may("viewer", "operator", "auditor", "admin")) this.#part("Consumers", () => read(at("/v1/consumers", { limit: LISTED }), { signal: this.signal }), consumers);
+    if (this.may("admin")) this.#part("Keys", () => read(at("/v1/keys", { limit: LISTED }), { signal: this.signal }), (told) => this.#keys(told));
   }
 
   /** A section that looks after itself: it loads, stays fresh, and fails alone. */
@@ -59,7 +60,7 @@ class SystemView extends View {
             h("td", { class: "number" }, number(each.lag)),
             h("td", { class: "number wide" }, number(parked.length)),
             h("td", { class: "wider soft" }, name(each.owner || "–")),
-            h("td", { class: "number wide" }, admin && !rebuilding ? h("button", { type: "button", class: "plain", "aria-label": `Rebuild ${each.name}`, onclick: () => rebuild(each.name) }, "Rebuild") : null),
+            h("td", { class: "number wide" }, admin && parked.length ? [h("button", { type: "button", class: "plain", "aria-label": `Take in again what ${each.name} has set aside`, onclick: () => replay(each.name) }, "Replay"), " "] : null, admin && !rebuilding ? h("button", { type: "button", class: "plain", "aria-label": `Rebuild ${each.name}`, onclick: () => rebuild(each.name) }, "Rebuild") : null),
           ),
           each.error || parked.length
             ? h("tr", {}, h("td", { colspan: 6, class: "folds" }, each.error ? h("p", { class: "banner bad" }, words(each.error)) : null, parked.slice(0, 20).map((row) => h("p", { class: "soft" }, h("bdi", {}, row.stream), ` from ${number(row.from_position)}, tried ${count(row.attempts, "time")}: `, words(row.error)))))
@@ -119,12 +120,58 @@ function workers({ workers: list, leases }) {
   ];
 }
 
+function consumers({ consumers: list, head, next }) {
+  if (!list.length) return empty("Nobody follows the log by name.", "A consumer keeps its position here, however often it comes and goes.");
+  return [
+    table(
+      "Consumers and how far they are",
+      [["Consumer"], ["Behind", "number c-small"], ["Members", "number wide c-small"], ["Retrying", "number wide c-small"], ["Set aside", "number c-small"]],
+      list.map((each) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row", class: "of" }, name(each.name), h("span", { class: "under" }, [`at ${number(each.position)} of ${number(head)}`, each.types?.length ? each.types.join(", ") : "", each.job_id ? `job ${each.job_id}` : ""].filter(Boolean).join(" · "))),
+          h("td", { class: "number" }, number(each.lag)),
+          h("td", { class: "number wide" }, number(each.member_count)),
+          h("td", { class: "number wide" }, number(each.retrying)),
+          h("td", { class: "number" }, each.parked ? h("button", { type: "button", class: "plain", onclick: () => parked(each) }, number(each.parked)) : "0"),
+        ),
+      ),
+    ),
+    next ? h("p", { class: "soft" }, `The first ${list.length} are shown.`) : null,
+  ];
+}
+
+/** Show what a consumer could not handle, and offer to hand it out again. */
+async function parked(consumer) {
+  const path = `/v1/consumers/${part(consumer.name)}/parked`;
+  const { streams, next } = await read(at(path, { limit: LISTED }), { organization: consumer.organization === "*" ? undefined : consumer.organization });
+  await ask({
+    title: ["Set aside by ", h("bdi", {}, consumer.name)],
+    content: [
+      h("ul", {}, streams.map((each) => h("li", {}, h("code", { class: "whole" }, h("bdi", {}, each.stream)), ` at ${number(each.position)}, tried ${count(each.attempts, "time")}, ${count(each.waiting, "event")} waiting`, each.reason ? [": ", words(each.reason)] : null))),
+      next ? h("p", { class: "soft" }, `The first ${streams.length} are shown.`) : null,
+      h("p", {}, "Handed out again, each goes on with the event that could not be handled."),
+    ],
+    verb: "Hand all out again",
+    act: () => act("POST", `${path}/replay`, {}, { organization: consumer.organization === "*" ? undefined : consumer.organization }),
+  });
+}
+
 const rebuild = (view) =>
   ask({
     title: `Rebuild ${view}?`,
     content: h("ul", {}, h("li", {}, "The whole log is folded again beside the view that answers now, which goes on answering."), h("li", {}, "When it has caught up it takes the other's place, at once.")),
     verb: "Rebuild it",
     act: () => act("POST", `/v1/projections/${part(view)}/rebuild`),
+  });
+
+const replay = (view) =>
+  ask({
+    title: `Take in again what ${view} has set aside?`,
+    content: h("ul", {}, h("li", {}, "The streams that it could not take in are folded again, from where it stopped.")),
+    verb: "Take it in again",
+    act: () => act("POST", `/v1/projections/${part(view)}/replay`, {}),
   });
 
 const revoke = (key, me) =>

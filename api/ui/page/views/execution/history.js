@@ -1,9 +1,11 @@
 // An execution's history: a slider over its events, and each event with what it changed.
 
-import { to } from "../../parts/address.js";
+import { to as address } from "../../parts/address.js";
 import { fill, h, keyed } from "../../parts/dom.js";
 import { asDocument, count, number, words } from "../../parts/text.js";
 import { exactly, lasting, time } from "../../parts/times.js";
+
+const SHOWN_CHANGES = 40;
 
 /** What an event says of itself, in a few words. */
 export function gist({ type, data }) {
@@ -65,8 +67,7 @@ export class Slider extends HTMLElement {
 
   #seek(index) {
     const last = this.#events.length - 1;
-    const to = Math.min(Math.max(index, 0), last);
-    this.dispatchEvent(new CustomEvent("seek", { detail: to }));
+    this.dispatchEvent(new CustomEvent("seek", { detail: Math.min(Math.max(index, 0), last) }));
   }
 
   /** Show that the reader looks at the event of an index; null for the newest. */
@@ -95,8 +96,11 @@ export class History extends HTMLElement {
     if (!this.#list.isConnected) this.append(this.#list);
   }
 
-  /** Show events; `index` is the one looked at (null: the newest), `changes` what it changed. */
-  show(events, index, changes) {
+  /**
+   * Show events. `index` is the one looked at (null: the newest), `changes` what each changed, by
+   * position, as far as that is known; with `telling` all of them say it.
+   */
+  show(events, index, changes, telling) {
     this.#start = events.length ? Date.parse(events[0].occurred_at) : 0;
     const at = index ?? events.length - 1;
     keyed(
@@ -108,10 +112,12 @@ export class History extends HTMLElement {
         const looked = index !== null && events[at] === event;
         row.classList.toggle("later", index !== null && event.position > events[at].position);
         row.button.setAttribute("aria-current", looked ? "true" : "false");
-        if (!looked) row.detail.replaceChildren();
-        else if (changes?.position === event.position) fill(row.detail, changed(changes.list), envelope(event));
-        else if (!row.detail.firstChild) fill(row.detail, envelope(event));
-        row.detail.hidden = !looked;
+        const known = changes.get(event.position);
+        const told = `${looked}${telling}${Boolean(known)}`;
+        if (row.told === told) return;
+        row.told = told;
+        row.detail.hidden = !looked && !telling;
+        fill(row.detail, known && (looked || telling) ? changed(known) : null, looked ? envelope(event) : null);
       },
     );
   }
@@ -133,14 +139,19 @@ export class History extends HTMLElement {
   }
 }
 
-function changed(list) {
-  if (!list.length) return h("p", { class: "soft" }, "It changed nothing that is shown.");
-  const value = (it) => (it === undefined ? h("span", { class: "none" }, "–") : words(typeof it === "string" ? it : JSON.stringify(it), { shown: 160, mono: true }));
-  return h(
-    "dl",
-    { class: "changes" },
-    list.map(({ path, before, after }) => h("div", {}, h("dt", {}, h("code", {}, path)), h("dd", {}, value(before), h("span", { class: "arrow", "aria-label": "became" }, " → "), value(after)))),
-  );
+function changed({ changes = [], problem }) {
+  if (problem) return h("p", { class: "banner bad" }, words(`What it changed cannot be told: ${problem}.`));
+  if (!changes.length) return h("p", { class: "soft" }, "It changed nothing that is shown.");
+  const value = (it) => (it === null || it === undefined ? h("span", { class: "none" }, "–") : words(typeof it === "string" ? it : JSON.stringify(it), { shown: 160, mono: true }));
+  const shown = changes.slice(0, SHOWN_CHANGES);
+  return [
+    h(
+      "dl",
+      { class: "changes" },
+      shown.map(({ field, from, to }) => h("div", {}, h("dt", {}, h("code", {}, h("bdi", {}, field))), h("dd", {}, from === null ? null : [value(from), h("span", { class: "arrow" }, h("span", { "aria-hidden": "true" }, " → "), h("span", { class: "sr" }, " became "))], value(to)))),
+    ),
+    shown.length < changes.length ? h("p", { class: "soft" }, `and ${count(changes.length - shown.length, "part")} more`) : null,
+  ];
 }
 
 function envelope(event) {
@@ -151,7 +162,7 @@ function envelope(event) {
     h(
       "dl",
       { class: "pairs" },
-      h("dt", {}, "Position"), h("dd", {}, number(event.position), " · ", h("a", { href: to("audit", { position: event.position }) }, "prove it")),
+      h("dt", {}, "Position"), h("dd", {}, number(event.position), " · ", h("a", { href: address("audit", { position: event.position }) }, "prove it")),
       h("dt", {}, "Happened"), h("dd", {}, time(event.occurred_at)),
       h("dt", {}, "Recorded"), h("dd", {}, time(event.recorded_at)),
       h("dt", {}, "By"), h("dd", {}, h("bdi", {}, event.actor || "–")),
