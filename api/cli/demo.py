@@ -195,6 +195,7 @@ class _Demo:
         auth = f"-H 'Authorization: Bearer {key}'"
         lines = (
             "",
+            f"[bold]look[/bold]         {self._url}/ui/#key={key}",
             f"[bold]url[/bold]          {self._url}",
             f"[bold]credentials[/bold]  {self._data / CREDENTIALS}",
             "",

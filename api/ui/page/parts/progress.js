@@ -16,14 +16,15 @@ export function bar() {
   const fill = h("i", {});
   const track = h("span", { class: "track", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
   const told = h("span", { class: "told" });
-  const element = h("span", { class: "bar" }, track, told);
-  Object.assign(element, { fill, track, told });
+  const more = h("span", { class: "told wide-inline" });
+  const element = h("span", { class: "bar" }, track, told, more);
+  Object.assign(element, { fill, track, told, more });
   return element;
 }
 
 export function redraw(element, { progress, seconds_left: left, status }) {
   const percent = percentOf(progress);
-  const { fill, track, told } = element;
+  const { fill, track, told, more } = element;
   element.hidden = status === "pending" && percent === null;
   track.classList.toggle("untold", percent === null);
   fill.style.width = percent === null ? "" : `${percent}%`;
@@ -31,10 +32,10 @@ export function redraw(element, { progress, seconds_left: left, status }) {
   if (percent === null) track.removeAttribute("aria-valuenow");
   else track.setAttribute("aria-valuenow", Math.round(percent));
   const words = [];
-  if (percent !== null) words.push(`${Math.floor(percent)} %`);
   if (progress?.total_items && progress.processed_items !== undefined) {
     words.push(`${number(progress.processed_items)} of ${number(progress.total_items)}`);
   }
   if (left !== null && left !== undefined) words.push(left < 1 ? "nearly done" : `${short(left * 1000)} left`);
-  say(told, words.join(" · "));
+  say(told, percent === null ? "" : `${Math.floor(percent)} %`);
+  say(more, words.join(" · "));
 }

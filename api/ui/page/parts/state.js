@@ -30,12 +30,12 @@ export function kindOf({ status, outcome }) {
   }
 }
 
-const FOR = { worker: "a worker", time: "its time", dependency: "another execution", capacity: "a free place" };
+const WAITS = { worker: "needs a worker", time: "waits for time", dependency: "waits for others", capacity: "waits for room" };
 
 /** The word for a state. */
 export function wordOf({ status, outcome, waiting_for: waitingFor }) {
   if (status === "finished") return outcome ?? "finished";
-  if (status === "pending" && waitingFor) return `waits for ${FOR[waitingFor] ?? waitingFor}`;
+  if (status === "pending" && waitingFor) return WAITS[waitingFor] ?? "waits";
   return status;
 }
 

@@ -15,6 +15,8 @@ import { lineAt, linesOf } from "../proof/served.js";
 import { stepList, verdict } from "./audit/steps.js";
 
 const HEAD_MS = 3000;
+const HEADS_WITHIN = 2000;
+const HEADS_SHOWN = 12;
 
 class AuditView extends View {
   async open() {
@@ -39,6 +41,7 @@ class AuditView extends View {
     const { query } = this.route;
     this.head = h("div", {});
     this.signature = h("div", {});
+    this.heads = h("div", {});
     this.kept = h("div", {});
     this.extension = h("div", { class: "result" });
     this.proof = h("div", { class: "result" });
@@ -59,7 +62,7 @@ class AuditView extends View {
         h(
           "div",
           { class: "stack" },
-          h("section", {}, h("h2", {}, "Tree head"), this.head, this.signature),
+          h("section", {}, h("h2", {}, "Tree head"), this.head, this.signature, h("details", { class: "paste", ontoggle: (event) => event.target.open && this.#showHeads() }, h("summary", { class: "soft" }, "Heads that were signed before"), this.heads)),
           h(
             "section",
             {},
@@ -124,6 +127,19 @@ class AuditView extends View {
     if (this.signature.told === checked.title + checked.ok) return;
     this.signature.told = checked.title + checked.ok;
     fill(this.signature, stepList([checked]));
+  }
+
+  /** List the newest of the heads that the ledger has signed, from the newest on. */
+  async #showHeads() {
+    await this.attempt(async () => {
+      const { heads } = await read(at("/v1/tree/heads", { after: Math.max(0, this.tree.size - HEADS_WITHIN), limit: 1000 }), { signal: this.signal });
+      fill(
+        this.heads,
+        heads.length
+          ? h("ul", { class: "kept" }, heads.slice(-HEADS_SHOWN).reverse().map((head) => h("li", {}, h("span", {}, `${number(head.size)} events `, digest(head.root), h("span", { class: "soft" }, " signed ", time(head.signed_at, { relative: true }))), h("button", { type: "button", class: "plain", "aria-label": `Keep the head of ${head.size} events`, onclick: () => this.#keep({ ...head, key: "" }) }, "Keep"))))
+          : h("p", { class: "soft" }, "None."),
+      );
+    }, this.heads);
   }
 
   #keep({ size, root, note = "", key = "" }) {

@@ -3,7 +3,7 @@
 import { go, note, to } from "../parts/address.js";
 import { Problem, at, part, read } from "../parts/api.js";
 import { connection } from "../parts/connection.js";
-import { fill, h } from "../parts/dom.js";
+import { fill, h, say } from "../parts/dom.js";
 import { follow } from "../parts/feed.js";
 import { bar, redraw } from "../parts/progress.js";
 import { restate, state } from "../parts/state.js";
@@ -20,11 +20,13 @@ const REFRESH_MS = 250;
 const SEEK_MS = 60;
 const MOST_EVENTS = 2000;
 const CHANGES = 1000;
+const MANY_REPORTS = 40;
 
 class ExecutionView extends View {
   #events = [];
   #past = new Map(); // position to the state as of it, for what the slider has passed
   #changes = new Map(); // position to what the event there changed
+  #brief = null; // whether reports of progress are left out; null: the reader has not said
   #telling = false; // whether all events tell what they changed
   #index = null; // the event that is looked at; null for now
   #stale = false;
@@ -105,6 +107,7 @@ class ExecutionView extends View {
     this.history = document.createElement("event-history");
     this.more = h("p", { class: "soft" });
     this.counted = h("span", { class: "soft" });
+    this.briefly = h("button", { type: "button", class: "plain", hidden: true, onclick: () => this.#shorten(!this.#isBrief()) });
     this.telling = h("button", { type: "button", class: "plain push", "aria-pressed": "false", onclick: () => this.#tellAll() }, "What each changed");
     for (const each of [this.slider, this.history]) each.addEventListener("seek", (event) => this.#seek(event.detail));
     fill(
@@ -115,7 +118,7 @@ class ExecutionView extends View {
       h(
         "div",
         { class: "halves" },
-        h("section", { "aria-label": "History" }, h("div", { class: "heading" }, h("h2", {}, "History"), this.counted, this.telling), this.history, this.more),
+        h("section", { "aria-label": "History" }, h("div", { class: "heading" }, h("h2", {}, "History"), this.counted, this.briefly, this.telling), this.history, this.more),
         h("section", { "aria-label": "State" }, this.about),
       ),
     );
@@ -162,6 +165,19 @@ class ExecutionView extends View {
     }
   }
 
+  #reports() {
+    return this.#events.filter((event) => event.type.endsWith("progressed")).length;
+  }
+
+  #isBrief() {
+    return this.#brief ?? this.#reports() > MANY_REPORTS;
+  }
+
+  #shorten(brief) {
+    this.#brief = brief;
+    this.#show();
+  }
+
   #tellAll() {
     this.#telling = !this.#telling;
     this.telling.setAttribute("aria-pressed", String(this.#telling));
@@ -179,6 +195,10 @@ class ExecutionView extends View {
     this.slider.show(this.#events, index);
     this.history.show(this.#events, index, this.#changes, this.#telling);
     this.counted.textContent = count(this.#events.length, "event");
+    const reports = this.#reports();
+    this.history.brief = this.#isBrief();
+    this.briefly.hidden = !reports;
+    say(this.briefly, this.#isBrief() ? `Show ${count(reports, "report")} of progress` : "Hide progress");
     this.#offerMore();
     this.past.hidden = !event;
     if (event) fill(this.past, `This is how it was after event ${event.version}, ${clock(event.occurred_at)}, not how it is now.`);

@@ -27,4 +27,4 @@ export function stepList(steps) {
 }
 
 /** What a check comes to, in one sentence. */
-export const verdict = (ok, words) => h("p", { class: ok ? "banner good" : "banner bad", role: "status" }, shape(ok ? "ok" : "error"), words);
+export const verdict = (ok, words) => h("p", { class: `banner verdict ${ok ? "good" : "bad"}`, role: "status" }, shape(ok ? "ok" : "error"), words);

@@ -96,6 +96,11 @@ export class History extends HTMLElement {
     if (!this.#list.isConnected) this.append(this.#list);
   }
 
+  /** Leave out reports of progress, or do not. */
+  set brief(brief) {
+    this.#list.classList.toggle("brief", brief);
+  }
+
   /**
    * Show events. `index` is the one looked at (null: the newest), `changes` what each changed, by
    * position, as far as that is known; with `telling` all of them say it.
@@ -110,6 +115,7 @@ export class History extends HTMLElement {
       (event) => this.#make(event, events),
       (row, event) => {
         const looked = index !== null && events[at] === event;
+        row.classList.toggle("looked", looked);
         row.classList.toggle("later", index !== null && event.position > events[at].position);
         row.button.setAttribute("aria-current", looked ? "true" : "false");
         const known = changes.get(event.position);
