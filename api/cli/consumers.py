@@ -191,13 +191,13 @@ async def delete_consumer(ledger: Ledger, *, name: str) -> None:
 
 @consumers.command("read")
 @click.argument("name")
-@click.option("--member", default="default", show_default=True, help="Who reads.")
+@click.option("--member", help="Who reads; no two at a time under one name. [default: made up]")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
 @click.option("--once", is_flag=True, help="Stop when nothing waits.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON an event.")
 @connected
 async def read_consumer(
-    ledger: Ledger, *, name: str, member: str, limit: int, once: bool, as_json: bool
+    ledger: Ledger, *, name: str, member: str | None, limit: int, once: bool, as_json: bool
 ) -> int:
     """Print events and acknowledge them, batch after batch, sharing with other members."""
     out = printing.console()

@@ -1,6 +1,10 @@
 """Durable consumers: being handed events, batch after batch, with a lease that is kept alive."""
 
 import asyncio
+import os
+import re
+import secrets
+import socket
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -217,7 +221,7 @@ class Consumers:
         self,
         name: str,
         *,
-        member: str = "default",
+        member: str | None = None,
         limit: int = 100,
         wait_s: float = READ_WAIT_S,
         until_empty: bool = False,
@@ -225,13 +229,16 @@ class Consumers:
         """Read batch after batch, as one member of a consumer: for ever, or until nothing waits.
 
         While a batch is worked on its leases are kept alive. Asking for the next one acknowledges
-        it; leaving the loop does not, and lets the member go. A lost server is waited for.
+        it; leaving the loop does not, and lets the member go. A lost server is waited for. Give a
+        *member* a name of its own (the default is one), which may outlast a restart: what it had
+        been handed before comes again at once.
 
         Order: within a batch by position, and by stream over all batches.
 
         Raises:
             Refused: the key may not, or there is no such consumer.
         """
+        member = member or own_name()
         lease_s = (await self.show(name)).lease_s
         fresh = True
         try:
@@ -295,6 +302,12 @@ class Consumers:
         self, method: str, path: str, answer: msgspec.json.Decoder[T], **more: Any
     ) -> T:
         return await self._transport.call(method, f"/v1/consumers{path}", answer, **more)
+
+
+def own_name() -> str:
+    """Make up a member's name that no other process has."""
+    host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()).lstrip(".-")[:100]
+    return f"{host or 'member'}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _path(name: str) -> str:
