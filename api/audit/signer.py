@@ -41,6 +41,8 @@ HEAD_FILE: Final = "tree-head"
 INTERVAL_S: Final = 1.0
 SOON_S: Final = 0.25
 IDLE_S: Final = 5.0
+STOP_S: Final = 2.0
+"""How long what is being signed may take to end."""
 REMIND_S: Final = 60.0
 """How often the log repeats that the tree is inconsistent."""
 _LOCK: Final = 0x6A6C7472  # "jltr"
@@ -103,9 +105,12 @@ class TreeSigner:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        if self._signing is not None:
-            with suppress(Exception):
-                await self._signing
+        signing, self._signing = self._signing, None
+        if signing is not None:
+            await asyncio.wait((signing,), timeout=STOP_S)
+            signing.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await signing
 
     async def publish(self) -> Published | None:
         """Sign the tree as it is now, if that is to be, and give the newest head.

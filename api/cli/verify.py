@@ -110,8 +110,9 @@ async def check_server(url: str, key: str, checker: Checker) -> Report:
             state = await ledger.audit.tree()
         except ClientError as error:
             return checker.report(failed=describe(error))
-    if state.signing and state.signing.state == "inconsistent":
-        checker.say(f"the server signs no more: {state.signing.reason}", state.signing.size)
+    signing = state.signing
+    if signing and signing.state == "inconsistent" and checker.is_sound_so_far:
+        checker.say(f"the server signs no more: {signing.reason}", signing.size)
     return checker.report()
 
 

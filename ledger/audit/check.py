@@ -57,10 +57,14 @@ class Checker:
         else:
             self._other(raw)
 
+    @property
+    def is_sound_so_far(self) -> bool:
+        """Whether nothing was found until now."""
+        return not self._findings
+
     def say(self, problem: str, position: int | None = None) -> None:
-        """Add what is known to be wrong from elsewhere, unless more was found already."""
-        if not self._findings:
-            self._findings.append(Finding(position=position, problem=problem))
+        """Add what is known to be wrong from elsewhere."""
+        self._findings.append(Finding(position=position, problem=problem))
 
     def report(self, *, failed: str = "") -> Report:
         """Say what was found, when all lines were taken, or no more can be had for a reason."""
@@ -97,8 +101,9 @@ class Checker:
             remarks=tuple(self._remarks()),
         )
 
-    def _note(self, position: int | None, problem: str) -> None:
-        self._findings.append(Finding(position=position, problem=problem, line=self._line))
+    def _note(self, position: int | None, problem: str, line: int | None = None) -> None:
+        line = self._line if line is None else line
+        self._findings.append(Finding(position=position, problem=problem, line=line))
         if len(self._findings) >= 4 * MAX_FINDINGS:
             self._findings = _first(self._findings)
 
@@ -120,7 +125,7 @@ class Checker:
             return
         self._missed(entry.position - 1)
         leaf = self._events.take(parsed)
-        self._place.add(leaf)
+        self._place.add(leaf, self._line)
         if of.stream is not None:
             if entry.stream != of.stream:
                 self._note(entry.position, f"it is of {entry.stream}, not of {of.stream}")
@@ -144,7 +149,9 @@ class Checker:
             return
         if self._unread_at == first:
             first += 1
-        if first <= until:
+        if self._of is not None and self._of.stream is not None:
+            self._follows(f"nothing stands for the positions {first} to {until}")
+        elif first <= until:
             self._note_missing(first, until)
         self._events.missing += until - self._place.position
         self._place.miss(until)
@@ -260,7 +267,8 @@ class Checker:
         if not self._place.agrees(head.root):
             doubts = self._place.left_in_doubt()
             if doubts:
-                self._note(doubts[0], DIFFERENT)
+                position, line = doubts[0]
+                self._note(position, DIFFERENT, line)
             elif not was_lost:
                 self._follows(
                     f"an event between here and position {head.size} is not the one that was"

@@ -21,7 +21,8 @@ DIFFERENT: Final = (
 )
 MAX_DOUBTS: Final = 20
 
-Note = Callable[[int | None, str], None]
+Note = Callable[[int, str, int], None]
+"""Takes a position, what is wrong with it, and the line that it stands on."""
 
 
 class Place:
@@ -31,7 +32,7 @@ class Place:
         self._note = note
         self._tree = Frontier()
         self._by_events: Frontier | None = None
-        self._doubts: list[int] = []
+        self._doubts: list[tuple[int, int]] = []
         self._hints: dict[int, bytes] = {}
         self._hinted = 0
         self._is_lost = False
@@ -57,15 +58,15 @@ class Place:
         self._hints = ahead | dict(enumerate(hashes, start=first))
         self._hinted = first + len(hashes) - 1
 
-    def add(self, leaf: bytes) -> None:
-        """Take in the next event."""
+    def add(self, leaf: bytes, line: int) -> None:
+        """Take in the next event, which stands on a line."""
         self.position += 1
         hint = self._hints.get(self.position, leaf)
         if hint != leaf:
             if self._by_events is None and not self._doubts:
                 self._by_events = self._tree.copy()
             if len(self._doubts) < MAX_DOUBTS:
-                self._doubts.append(self.position)
+                self._doubts.append((self.position, line))
         self._tree.add(hint)
         if self._by_events is not None:
             self._by_events.add(leaf)
@@ -109,12 +110,12 @@ class Place:
         self.vouched = self.position
         return True
 
-    def left_in_doubt(self) -> list[int]:
-        """Give the positions where event and kept tree differ and no head has decided."""
+    def left_in_doubt(self) -> list[tuple[int, int]]:
+        """Give positions and lines where event and kept tree differ and no head has decided."""
         return self._doubts
 
     def _settle(self, problem: str) -> None:
-        for position in self._doubts:
-            self._note(position, problem)
+        for position, line in self._doubts:
+            self._note(position, problem, line)
         self._doubts = []
         self._by_events = None

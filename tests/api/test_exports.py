@@ -153,6 +153,29 @@ async def test_what_a_reader_kept(server: Server) -> None:
     assert checked(b"nonsense").verdict == "damaged"
 
 
+async def test_a_ledger_whose_key_was_changed(server: Server) -> None:
+    """Heads of every key's time count, whichever of the keys the reader knows, and no others do."""
+    await _lives(server)
+    old = (await signed(server))["signed"]["note"]
+    (await server.post("/v1/tree/keys")).expect(201)
+    await server.run()
+    (await server.post("/v1/tree/keys")).expect(201)
+    await server.run()
+    await signed(server)
+    keys = (await server.get("/v1/tree/keys")).json["keys"]
+    assert len(keys) == 3
+    raw = (await server.get("/v1/export")).expect(200).raw
+    for key in keys:
+        report = checked(raw, trusted=key["public_key"], kept=[old])
+        assert (report.verdict, report.key_is_known) == ("sound", True), report.findings
+        assert report.public_key == keys[-1]["public_key"]
+    # Without what vouches for the last key, its heads are nobody's.
+    lines = [line for line in raw.split(b"\n") if keys[-1]["public_key"].encode() not in line]
+    report = checked(b"\n".join(lines), trusted=keys[0]["public_key"])
+    assert report.verdict == "damaged"
+    assert "not what the key signed" in report.findings[0].problem
+
+
 async def test_who_may_export_what(server: Server) -> None:
     """A reader gets dossiers of what it may see; the log is for auditors of all organizations."""
     runs = await _lives(server)
