@@ -7,4 +7,7 @@ computed from a few tiles, so neither roots nor inner nodes are stored.
 
 Computing is split from reading: `proof` says which tiles are needed, the caller gets them from
 wherever they are, and then the hashes are computed. Verifiers need no tiles.
+
+Beside the tree stands a map of streams (`streams`), which proves that a stream's events are all there.
+`frontier` hashes a tree from left to right, as whoever checks an export does.
 """

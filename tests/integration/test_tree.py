@@ -5,13 +5,16 @@ from typing import Final
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
+import ledger.store as ledger_store
 import projections
-from ledger.events.entry import decode_entry, encode_entry
+from ledger.events.entry import decode_entry, encode_entry, join_line
 from ledger.merkle.proof import verify_consistency, verify_inclusion
 from ledger.merkle.tree import HASH_BYTES, leaf_hash
 from ledger.store.postgres import PostgresStore
 from ledger.store.queries import load
+from ledger.store.raw import read_raw, read_raw_stream
 from projections.port import Connection
 from projections.quarantine import replay_quarantined
 from projections.tree import query as tree
@@ -22,6 +25,7 @@ from tests.unit.merkle import naive
 from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
 from tests.unit.projections.lives import World, recorded
 
+RAW: Final = load(Path(ledger_store.__path__[0]) / "sql" / "raw.sql")
 TREE: Final = Path(projections.__file__).parent / "tree" / "sql"
 
 
@@ -162,8 +166,8 @@ async def test_an_event_that_was_set_aside_stops_the_tree(database_url: str) -> 
         assert await tree.head(store.pool) == _head(await _entries(store))
 
 
-async def test_no_statement_scans_the_tiles(database_url: str) -> None:
-    """With many tiles, growing and proving still look only at the few that they need."""
+async def test_no_statement_scans_what_is_kept(database_url: str) -> None:
+    """With many tiles and streams, growing and proving still look only at the few they need."""
     log = recorded(World(107).lives(10))
     async with ledger(database_url) as store:
         await runner(store, TreeProjector())
@@ -173,16 +177,69 @@ async def test_no_statement_scans_the_tiles(database_url: str) -> None:
             await connection.execute(
                 "insert into tile select 0, i, 'x' from generate_series(1000, 60000) i"
             )
-            for statement, *parameters in (
-                (load(TREE / "write.sql")["edge"],),
-                (load(TREE / "read.sql")["tiles"], [0, 0, 1], [0, 2000, 0]),
+            await connection.execute(
+                "insert into stream_bucket select i, 'x' from generate_series(0, 65535) i"
+                " on conflict do nothing"
+            )
+            await connection.execute(
+                "insert into stream_node select 0, i, 'x' from generate_series(0, 4095) i"
+                " on conflict do nothing"
+            )
+            write, read = load(TREE / "write.sql"), load(TREE / "read.sql")
+            for table, statement, *parameters in (
+                ("tile t", write["edge"]),
+                ("tile t", read["tiles"], [0, 0, 1], [0, 2000, 0]),
+                ("stream_bucket b", write["buckets"], [1, 2, 70_000]),
+                ("stream_node n", write["nodes"], [0, 1, 2, 3], [5, 1, 0, 0]),
+                ("stream_bucket b", read["stream"], 7, [0, 1, 2, 3], [5, 1, 0, 0]),
             ):
                 explained = await connection.fetch(f"explain {statement}", *parameters)
                 plan = "\n".join(row[0] for row in explained)
-                assert "on tile t" in plan
-                assert "Seq Scan on tile" not in plan
+                assert f"on {table}" in plan
+                for one in ("tile", "stream_bucket", "stream_node"):
+                    assert f"Seq Scan on {one}" not in plan
                 assert "Hash Join" not in plan
             await connection.execute("reset search_path")
+
+
+async def test_a_stream_that_cannot_be_continued_stops_the_tree(database_url: str) -> None:
+    """An event whose version does not follow is not taken into the map of streams."""
+    log = recorded(World(108).lives(20))
+    async with ledger(database_url):
+        connection: Connection = await asyncpg.connect(database_url)
+        try:
+            await fold_into(connection, "tree", TreeProjector(), log[:40])
+            wrong = replace(log[40], version=log[40].version + 1)
+            with pytest.raises(TreeStalled, match="41"):
+                await TreeProjector().apply(connection, [wrong, *log[41:50]])
+        finally:
+            await connection.close()
+
+
+async def test_rows_are_shown_as_they_are(database_url: str) -> None:
+    """What is read raw is what entries are made of, by position, and of one stream by its index."""
+    async with ledger(database_url) as store:
+        head = await write(store, World(109).lives(12))
+        events = await store.read_log(after=0, limit=head)
+        pages = [page async for page in read_raw(store.pool, after=0, until=head, page=7)]
+        shown = [event for page in pages for event in page]
+        assert [event.entry for event in shown] == [encode_entry(event) for event in events]
+        assert [event.line for event in shown] == [
+            join_line(event.entry, event.salt, event.data) for event in shown
+        ]
+        stream = events[-1].stream
+        async with store.pool.acquire() as connection:
+            own = await read_raw_stream(connection, stream, head)
+            assert [event.position for event in own] == [
+                event.position for event in events if event.stream == stream
+            ]
+            # The log is short here, so that reading all of it would be the quickest.
+            await connection.execute("set enable_seqscan = off")
+            explained = await connection.fetch(f"explain {RAW['stream']}", stream, head)
+            await connection.execute("reset enable_seqscan")
+        plan = "\n".join(row[0] for row in explained)
+        assert "events_000000_stream_version_idx" in plan
+        assert "pkey on events" not in plan
 
 
 async def test_damaged_tiles_stop_the_tree(database_url: str) -> None:
