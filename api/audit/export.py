@@ -4,23 +4,31 @@ Events are read as they are stored. Where the tree cannot give a hash it should 
 would hold it is left out: whoever checks the export finds out, and is not kept from the rest.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Final, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Final, TypeAlias, TypeVar
+
+import asyncpg
+import structlog
 
 from api.audit import heads
 from api.audit.heads import Published, PublishedKey
 from ledger.audit import export
 from ledger.audit.export import End, Export, Gap, Head, Leaves, Stream, pack
+from ledger.errors import LedgerError, StoreUnavailable
 from ledger.merkle.note import MalformedNote, Verifier
 from ledger.merkle.streams import StreamProof
 from ledger.store.raw import RawEvent, read_raw, read_raw_stream
 from projections.port import Pool
 from projections.tree import query as tree
 
+T = TypeVar("T")
+
 HEADS_PAGE: Final = 1000
 LEAVES_A_LINE: Final = 4096
 MAX_HOLE: Final = 65_536
 """Missing events whose leaf hashes are still given."""
+
+_log = structlog.get_logger(__name__)
 
 Lines: TypeAlias = AsyncIterator[bytes]
 """Without newlines."""
@@ -140,7 +148,8 @@ async def _leaves(pool: Pool, counted: Counted, first: int, last: int) -> Lines:
     if last - first >= MAX_HOLE:
         return
     for start in range(first, last + 1, LEAVES_A_LINE):
-        hashes = await tree.leaves(pool, start, min(start + LEAVES_A_LINE - 1, last))
+        end = min(start + LEAVES_A_LINE - 1, last)
+        hashes = await _kept(tree.leaves(pool, start, end))
         if hashes:
             yield counted.other(Leaves(first=start, hashes=pack(hashes)))
 
@@ -149,9 +158,24 @@ async def _gap(pool: Pool, counted: Counted, first: int, last: int) -> Lines:
     """Pass positions that are left out, if there are any."""
     if first > last:
         return
-    found = await tree.covers(pool, [(first, last)])
+    found = await _kept(tree.covers(pool, [(first, last)]))
     if found is not None:
         yield counted.other(Gap(first=first, last=last, hashes=pack(found[0])))
+
+
+async def _kept(reading: Awaitable[T]) -> T | None:
+    """Read from the tree view; None when it is damaged, gone or not the one it should be.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    try:
+        return await reading
+    except StoreUnavailable:
+        raise
+    except (LedgerError, asyncpg.PostgresError) as error:
+        _log.warning("export without the tree", error=type(error).__name__)
+        return None
 
 
 class _Heads:

@@ -17,7 +17,7 @@ from api.audit.export import log_lines
 from api.cli.checking import check_lines, file_lines, tell
 from api.cli.connection import address_options, find_address, json_option
 from api.cli.problems import describe
-from api.cli.vouchers import find_vouchers
+from api.cli.vouchers import Vouchers, find_vouchers
 from api.client.errors import ClientError
 from api.client.session import Ledger
 from ledger.audit import export
@@ -70,15 +70,18 @@ def verify(
         raise click.UsageError("name a file, or --database, or --direct")
     origin = _origin_of(file) if file is not None else None
     vouchers = find_vouchers(public_key, kept, data, origin=origin)
-    checker = Checker(trusted=vouchers.key, kept=vouchers.heads)
     if file is not None:
-        report = _check_file(file, checker)
+        report = _check_file(file, _checker(vouchers))
     elif database is not None or direct:
-        report = asyncio.run(_check_database(database, data, checker))
+        report = asyncio.run(_check_database(database, data, _checker(vouchers)))
     else:
         address = find_address(url, key, data)
-        report = asyncio.run(check_server(address.url, address.key, checker))
+        report = asyncio.run(check_server(address.url, address.key, vouchers))
     sys.exit(tell(report, known_from=vouchers.source, as_json=as_json))
+
+
+def _checker(vouchers: Vouchers) -> Checker:
+    return Checker(trusted=vouchers.key, kept=vouchers.heads)
 
 
 def _origin_of(file: Path) -> str:
@@ -101,15 +104,23 @@ def _check_file(file: Path, checker: Checker) -> Report:
     return checker.report()
 
 
-async def check_server(url: str, key: str, checker: Checker) -> Report:
-    """Check the ledger that a server gives."""
+async def check_server(url: str, key: str, vouchers: Vouchers) -> Report:
+    """Check the ledger that a server gives; once more if it was erased from meanwhile."""
     async with Ledger(url, key) as ledger:
-        try:
-            async with aclosing(ledger.audit.log()) as lines:
-                await check_lines(checker, lines)
-            state = await ledger.audit.tree()
-        except ClientError as error:
-            return checker.report(failed=describe(error))
+        checker = _checker(vouchers)
+        report = await _check_log(ledger, checker)
+        if checker.lacks_erasures_only:
+            report = await _check_log(ledger, _checker(vouchers))
+    return report
+
+
+async def _check_log(ledger: Ledger, checker: Checker) -> Report:
+    try:
+        async with aclosing(ledger.audit.log()) as lines:
+            await check_lines(checker, lines)
+        state = await ledger.audit.tree()
+    except ClientError as error:
+        return checker.report(failed=describe(error))
     signing = state.signing
     if signing and signing.state == "inconsistent" and checker.is_sound_so_far:
         checker.say(f"the server signs no more: {signing.reason}", signing.size)

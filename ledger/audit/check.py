@@ -46,6 +46,7 @@ class Checker:
         self._missing: tuple[Finding, int] | None = None
         """The last finding of missing events, and where they end."""
         self._ended = False
+        self._lacking = 0
 
     def take(self, raw: bytes) -> None:
         """Check the next line, given without its newline."""
@@ -61,6 +62,14 @@ class Checker:
     def is_sound_so_far(self) -> bool:
         """Whether nothing was found until now."""
         return not self._findings
+
+    @property
+    def lacks_erasures_only(self) -> bool:
+        """Whether all that was found is content that is gone, with no erasure up to here.
+
+        It may have been erased while the log was read; then a later head has the erasure.
+        """
+        return self._lacking > 0 and len(self._findings) == self._lacking
 
     def say(self, problem: str, position: int | None = None) -> None:
         """Add what is known to be wrong from elsewhere."""
@@ -318,6 +327,7 @@ class Checker:
                 )
         for stream, positions in self._events.without_erasure().items():
             if of.until == of.size or of.stream is not None:
+                self._lacking += 1
                 self._note(
                     positions[0], f"its content is gone, and no erasure of {stream} is on record"
                 )
