@@ -40,7 +40,7 @@ class Feed:
         Raises:
             ProjectionLagging: which executions are the job's is not known yet.
         """
-        batches = self.ring.behind(after)
+        batches = self.ring.behind(after, through)
         if wanted.events.job_id is not None:
             streams = {line.stream for batch in batches for line in batch.lines}
             await self._jobs.learn(streams, through)

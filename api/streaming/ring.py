@@ -88,13 +88,14 @@ class Ring:
         """Whether everything behind a position is here."""
         return after >= self.floor
 
-    def behind(self, after: int) -> list[Batch]:
-        """Give the batches with positions behind *after*, oldest first."""
+    def behind(self, after: int, through: int | None = None) -> list[Batch]:
+        """Give the batches with positions in `(after, through]`, oldest first."""
         found: list[Batch] = []
         for batch in reversed(self._batches):
             if batch.through <= after:
                 break
-            found.append(batch)
+            if through is None or batch.after < through:
+                found.append(batch)
         found.reverse()
         return found
 

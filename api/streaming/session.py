@@ -205,7 +205,8 @@ class Session:
             bound = self._bound(after)
             try:
                 if self._feed.ring.holds(after) and bound <= self._feed.ring.top:
-                    return await self._feed.recent(self._wanted, after, bound, limit)
+                    through = min(bound, self._feed.ring.reach(after, self._page_bytes))
+                    return await self._feed.recent(self._wanted, after, through, limit)
                 return await self._feed.older(self._wanted, after, bound, limit, self._page_bytes)
             except Unavailable as error:
                 _log.info("a stream waits", error=type(error).__name__)

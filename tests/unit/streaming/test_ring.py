@@ -79,7 +79,13 @@ def test_readers_get_what_they_want(  # noqa: PLR0917 - each is drawn
     assert ring.holds(after)
     assert not ring.holds(ring.floor - 1)
     chunk = chosen(
-        ring.behind(after), wanted, form, JOBS.get, after=after, through=through, limit=limit
+        ring.behind(after, through),
+        wanted,
+        form,
+        JOBS.get,
+        after=after,
+        through=through,
+        limit=limit,
     )
     expected = [
         (position, frame)
