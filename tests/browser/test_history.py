@@ -1,4 +1,4 @@
-"""The slider over an execution's history, and what each event changed."""
+"""The slider over an execution's history, what each event changed, and what an erasure leaves."""
 
 from typing import Any
 
@@ -57,3 +57,38 @@ async def test_a_point_of_history_has_an_address(open_tab: Open, here: World) ->
         await page.get_by_role("button", name="execution.finished").click()
         await expect(page.locator(".top .state")).to_have_text("ok")
         await expect(page.locator(".changes")).to_contain_text("outcome")
+
+
+async def test_every_event_tells_what_it_changed(open_tab: Open, here: World) -> None:
+    """All events of a history say what they changed, when asked to."""
+    uuid = here.runs["ok"]["uuid"]
+    count = len(await here.caller.events(uuid))
+    async with open_tab() as tab:
+        page = await tab.open(f"/ui/executions/{uuid}")
+        await page.get_by_role("button", name="What each changed").click()
+        await expect(page.locator(".changes, .detail p")).to_have_count(count)
+        await expect(page.locator("li", has_text="execution.finished").last).to_contain_text(
+            "ended_at"
+        )
+
+
+async def test_what_was_erased_is_shown_as_such(open_tab: Open, here: World) -> None:
+    """An erasure is meant: its number is typed. Its content is gone, and all of it still proven."""
+    run = here.runs["to-delete"]
+    async with open_tab() as tab:
+        page = await tab.open(f"/ui/executions/{run['uuid']}")
+        await expect(page.locator(".about")).to_contain_text("world")
+        await page.get_by_role("button", name="Erase").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("Nobody can bring the content back")
+        await dialog.get_by_label("Type").fill(str(run["number"]))
+        await dialog.get_by_role("button", name="Erase it").click()
+        await expect(page.get_by_text("The content of this execution was erased")).to_be_visible()
+        await page.reload()
+        await expect(page.get_by_text("content erased").first).to_be_visible()
+        await expect(page.get_by_text("world")).to_have_count(0)
+        await tab.keep_picture("execution-erased-1280-light")
+        await page.goto(f"{tab.url}/ui/audit?execution={run['uuid']}")
+        await expect(page.get_by_text("are in the log of")).to_be_visible()
+        await expect(page.get_by_text("That is on record, and no damage")).to_be_visible()
+        await tab.keep_picture("audit-erased-1280-light")

@@ -79,6 +79,7 @@ async def world(site: Site) -> AsyncIterator[World]:
         await site.worker("worker-one", "--concurrency", "8")
         await _define(made.caller)
         await _run(made)
+        await _follow(made.caller)
         yield made
 
 
@@ -110,6 +111,14 @@ async def _define(caller: Caller) -> None:
     later = (now + timedelta(days=1)).isoformat()
     schedule = {"at": [*soon, later], "time_zone": "Europe/Berlin"}
     (await caller.put("/v1/jobs/Scheduled/schedule", schedule)).expect(200)
+
+
+async def _follow(caller: Caller) -> None:
+    consumer = {"types": ["execution.finished"], "job_id": "Greeting"}
+    (await caller.put("/v1/consumers/mirror", consumer)).expect(201)
+    webhook = {"name": "nowhere", "url": "https://nowhere.invalid/events"}
+    (await caller.post("/v1/webhooks", webhook)).expect(201)
+    (await caller.post("/v1/webhooks/nowhere/test")).expect(200)
 
 
 async def _run(made: World) -> None:

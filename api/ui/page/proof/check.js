@@ -60,12 +60,12 @@ export async function checkExtension(old, now, proof) {
       lines: found.steps.map((step, index) => `${String(index + 1).padStart(2)}  ${step.side === "left" ? `H(${brief(step.sibling)} ‖ ·)` : `H(· ‖ ${brief(step.sibling)})`} = ${brief(step.hash)}`),
     },
     {
-      ok: found.oldRoot !== null && same(found.oldRoot, old.root),
+      ok: found.complete && same(found.oldRoot, old.root),
       title: `They give back the earlier root, of size ${old.size}`,
       lines: [`is    ${found.oldRoot ? toHex(found.oldRoot) : "–"}`, `kept  ${toHex(old.root)}`],
     },
     {
-      ok: found.consistent,
+      ok: found.complete && same(found.newRoot, now.root),
       title: `And the later root, of size ${now.size}`,
       lines: [`is    ${found.newRoot ? toHex(found.newRoot) : "–"}`, `head  ${toHex(now.root)}`],
     },
