@@ -21,6 +21,8 @@ from projections.registry import PROJECTORS
 from projections.supervisor import Supervisor
 
 DSN_VARIABLE: Final = "JOBLEDGER_VIEWS_DSN"
+FORCED_STOP_S: Final = 15.0
+"""After its server has gone the process ends within this time, whatever the database does."""
 MAX_CONNECTIONS: Final = 12
 
 
@@ -39,18 +41,26 @@ def views_process(dsn: str, settings: Settings) -> Kept:
 
 async def write_views(dsn: str) -> None:
     """Write the views until standard input is closed."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    parent = asyncio.create_task(_until_parent_is_gone(), name="parent")
     store = await PostgresStore.open(dsn, max_connections=MAX_CONNECTIONS)
     supervisor = Supervisor(store.pool, store.tail, PROJECTORS)
     try:
         await supervisor.start()
         memory.settle()
-        await reader.read()
+        await parent
     finally:
+        await store.drop_if_silent()
         await supervisor.stop()
         await store.close()
+
+
+async def _until_parent_is_gone() -> None:
+    """Return when standard input is closed; from then on the process has little time left."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    loop.call_later(FORCED_STOP_S, os._exit, 1)
 
 
 def main() -> None:

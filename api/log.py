@@ -1,7 +1,7 @@
 """How log lines look: for people on a terminal, JSON for machines. Never payloads or secrets.
 
 Messages and local variables of unexpected errors may quote a request, so a line about one holds
-its type and where it was raised, and no more. The same goes for what aiohttp and asyncio log by
+its type and where it was raised, and no more. The same goes for what libraries log by
 themselves: a malformed header, for example, would be quoted whole. What a line does quote is made
 visible: a name that a caller chose cannot end the line or steer the terminal it is read on.
 """
@@ -15,7 +15,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 from typing_extensions import override
 
-_LIBRARIES: Final = ("aiohttp", "asyncio")
+_LIBRARIES: Final = ("aiohttp", "asyncio", "asyncpg")
 _NOT_HTTP: Final = "aiohttp.http_exceptions"
 """Whose errors say that a client's bytes are not HTTP; not imported, so that commands start fast."""
 _MAX_FRAMES: Final = 30

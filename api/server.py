@@ -2,16 +2,21 @@
 
 A second process may use the same data directory or the same database. SIGTERM and SIGINT stop it in
 order: no new connections, running requests get a grace, what waits is written, the database last.
+
+A database that is not there yet, recovers, or goes away while the server starts is waited for, for
+`START_PATIENCE_S`. Until then nothing listens, so nobody takes it for ready.
 """
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import structlog
 from aiohttp import web
 from msgspec.structs import replace
@@ -24,11 +29,17 @@ from api.log import configure_logging
 from api.node import Node
 from api.settings import PREFIX, Settings, from_environment, preferred_views
 from api.siblings import keep, sibling
+from ledger.errors import StoreUnavailable, Unavailable
 from ledger.handle.system import ensure_system_jobs
 from ledger.store.embedded import EmbeddedPostgres
+from ledger.store.pool import LOST, is_lost, is_passing
 
 BACKLOG: Final = 1024
 OWNER_ONLY: Final = 0o077
+START_PATIENCE_S: Final = 60.0
+LOOK_AGAIN_S: Final = 0.5
+_OURS: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
+"""What waiting does not change: the address to listen on is taken, not here, or not allowed."""
 _log = structlog.get_logger(__name__)
 
 
@@ -44,6 +55,7 @@ async def serve(
     Raises:
         ValueError: a setting cannot be used; the message names it.
         EmbeddedPostgresError: the embedded database cannot start; the message says what to do.
+        StoreUnavailable: the database could not be reached for `START_PATIENCE_S`.
     """
     # Whatever is written below the data directory is its owner's, also where that is open to others.
     os.umask(OWNER_ONLY)
@@ -63,10 +75,8 @@ async def serve(
             await stop.wait()
             _log.info("stopping")
             return
-        node = await Node.open(dsn, settings)
-        stack.push_async_callback(node.close)
-        await ensure_system_jobs(node.jobs, DEFAULT_ORGANIZATION)
-        await _listen(node, settings, stack)
+        serving = await _begin(dsn, settings, stop)
+        stack.push_async_callback(serving.aclose)
         memory.settle()
         await stop.wait()
         _log.info("stopping")
@@ -90,6 +100,50 @@ async def _embedded(settings: Settings, stack: contextlib.AsyncExitStack) -> str
     dsn = await postgres.start()
     stack.push_async_callback(postgres.stop)
     return dsn
+
+
+async def _begin(dsn: str, settings: Settings, stop: asyncio.Event) -> contextlib.AsyncExitStack:
+    """Begin to serve, as soon as the database lets us; what is given ends it again.
+
+    Raises:
+        StoreUnavailable: it did not, for too long.
+        ValueError: it does not want us.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + START_PATIENCE_S
+    while not stop.is_set():
+        async with contextlib.AsyncExitStack() as attempt:
+            try:
+                node = await Node.open(dsn, settings)
+                attempt.push_async_callback(node.close)
+                await ensure_system_jobs(node.jobs, DEFAULT_ORGANIZATION)
+                await _listen(node, settings, attempt)
+                attempt.push_async_callback(node.store.drop_if_silent)
+            except (
+                asyncpg.InvalidAuthorizationSpecificationError,
+                asyncpg.InvalidCatalogNameError,
+            ) as error:
+                message = f"the database refuses the connection: {error}"
+                raise ValueError(message) from error
+            except (*LOST, asyncpg.PostgresError, Unavailable) as error:
+                if not _may_pass(error):
+                    raise
+                if loop.time() >= deadline:
+                    message = f"the database was not there for {START_PATIENCE_S:.0f} s"
+                    raise StoreUnavailable(message) from error
+                _log.warning("waiting for the database", error=type(error).__name__)
+            else:
+                return attempt.pop_all()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_AGAIN_S)
+    return contextlib.AsyncExitStack()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it is the database that is missing, and not a file, a port, or a permission."""
+    if isinstance(error, OSError) and (error.filename or error.errno in _OURS):
+        return False
+    return isinstance(error, Unavailable) or is_lost(error) or is_passing(error)
 
 
 async def _listen(node: Node, settings: Settings, stack: contextlib.AsyncExitStack) -> None:

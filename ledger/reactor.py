@@ -44,6 +44,7 @@ from ledger.scheduler import words
 from ledger.store.port import AnyRecorded, Append, Claim, Context, Release, StreamWrite
 from ledger.store.postgres import PostgresStore
 from ledger.store.reactions import UPSTREAMS, Reactions
+from ledger.tasks import end
 
 ACTOR: Final = "ledger"
 HOLD_S: Final = 5.0
@@ -78,12 +79,12 @@ class Reactor:
     async def stop(self) -> None:
         """End following, and leave the place to another process. Idempotent."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             self._task = None
-            with suppress(LedgerError):
-                await self._reactions.let_go()
+            # A database that does not answer finds out by the hold's end.
+            with suppress(LedgerError, TimeoutError):
+                async with asyncio.timeout(HOLD_S):
+                    await self._reactions.let_go()
 
     async def _run(self) -> None:
         while True:
@@ -144,19 +145,19 @@ class Reactor:
         """
         concern: set[str] = set()
         looked: dict[str, list[str]] = {}
-        for end in ends:
-            uuid = execution_of(end.stream)
+        for record in ends:
+            uuid = execution_of(record.stream)
             if uuid is None:
                 continue
             try:
                 ended = await self._closed(uuid)
             except Corrupt:
-                concern.add(end.stream)  # fails again, by itself
+                concern.add(record.stream)  # fails again, by itself
                 continue
             if ended is not None:
-                looked.setdefault(waits_prefix(uuid), []).append(end.stream)
+                looked.setdefault(waits_prefix(uuid), []).append(record.stream)
                 followed = after_prefix(ended.organization, ended.job_id)
-                looked.setdefault(followed, []).append(end.stream)
+                looked.setdefault(followed, []).append(record.stream)
         for prefix in await self._store.prefixes_in_use(looked) if looked else ():
             concern.update(looked[prefix])
         return concern

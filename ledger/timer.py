@@ -10,7 +10,6 @@ What was taken is hidden from other processes for `HOLD_S`; if this one dies, an
 """
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -26,6 +25,7 @@ from ledger.ids import execution_of
 from ledger.scheduler import Scheduler
 from ledger.store.port import Context
 from ledger.store.postgres import PostgresStore
+from ledger.tasks import end
 
 POLL_S: Final = 0.5
 HOLD_S: Final = 5.0
@@ -61,9 +61,7 @@ class Timer:
     async def stop(self) -> None:
         """End watching. Idempotent."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             self._task = None
 
     async def _run(self) -> None:

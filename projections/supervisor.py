@@ -21,6 +21,7 @@ from ledger.errors import Unavailable
 from ledger.ids import new_uuid
 from ledger.store.pool import LOST
 from ledger.store.tail import Tail
+from ledger.tasks import end
 from projections import checkpoint as checkpoints
 from projections.advance import Advances
 from projections.checkpoint import Checkpoint, Superseded
@@ -89,11 +90,13 @@ class Supervisor:
             elector, self._elector = self._elector, None
             if elector is None:
                 return
-            await _end(elector)
+            await end(elector)
             for key in list(self._runners):
                 await self._stop_runner(key)
+            # A database that does not answer finds out by the lease's end.
             with suppress(*LOST, asyncpg.PostgresError):
-                await checkpoints.release(self._pool, self.owner)
+                async with asyncio.timeout(self._lease_s):
+                    await checkpoints.release(self._pool, self.owner)
 
     def owned(self) -> list[tuple[str, Generation]]:
         """Name the generations that this process runs now."""
@@ -150,7 +153,7 @@ class Supervisor:
 
     async def _stop_runner(self, key: tuple[str, Generation]) -> None:
         _, task = self._runners.pop(key)
-        await _end(task)
+        await end(task)
 
     async def _keep_running(self, projector: Projector, checkpoint: Checkpoint) -> None:
         """Run one generation until it is not ours any more."""
@@ -218,9 +221,3 @@ class Supervisor:
 def _at(checkpoint: Checkpoint, position: int) -> Checkpoint:
     """Remember how far a runner came, to tell a standstill from progress; `load` reads the truth."""
     return structs.replace(checkpoint, position=position, takeovers=0)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -8,6 +8,7 @@ import structlog
 
 from ledger.errors import ProjectionLagging
 from ledger.store.pool import LOST
+from ledger.tasks import end
 from projections.advance import Advances
 from projections.checkpoint import SQL
 from projections.port import Pool
@@ -59,9 +60,7 @@ class Waits:
         self._closed = True
         poller, self._poller = self._poller, None
         if poller is not None:
-            poller.cancel()
-            with suppress(asyncio.CancelledError):
-                await poller
+            await end(poller)
 
     async def _poll(self) -> None:
         await asyncio.sleep(0)  # the waiter that started this gets to stand in line

@@ -11,7 +11,6 @@ import binascii
 from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from ledger.errors import LedgerError
 from ledger.handle.keys import Keys, secret_digest
 from ledger.keys.state import KeyState
 from ledger.store.tail import Tail
+from ledger.tasks import end
 
 V = TypeVar("V")
 
@@ -67,9 +67,7 @@ class Authenticator:
     async def stop(self) -> None:
         """End following. Idempotent."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             self._task = None
 
     async def principal(self, request: web.Request) -> Principal | None:

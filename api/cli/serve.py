@@ -49,6 +49,7 @@ def serve(*, host: str, port: int, data: Path, processes: int, lifeline: bool) -
     import uvloop  # noqa: PLC0415 - other commands start faster without
 
     from api.server import serve as serve_api  # noqa: PLC0415 - the same
+    from ledger.errors import Unavailable  # noqa: PLC0415 - the same
     from ledger.store.embedded import EmbeddedPostgresError  # noqa: PLC0415 - the same
 
     if lifeline:
@@ -57,6 +58,6 @@ def serve(*, host: str, port: int, data: Path, processes: int, lifeline: bool) -
         uvloop.run(serve_api(host=host, port=port, data=data, processes=processes))
     except KeyboardInterrupt:
         sys.exit(exits.DONE)
-    except (ValueError, OSError, EmbeddedPostgresError) as error:
+    except (ValueError, OSError, EmbeddedPostgresError, Unavailable) as error:
         click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
         sys.exit(exits.FAILED)

@@ -33,7 +33,7 @@ from ledger.errors import (
     WrongExpectedVersion,
 )
 from ledger.store.pending import Given, Pending, columns
-from ledger.store.pool import LOST, connect, is_lost, is_passing
+from ledger.store.pool import LOST, close, connect, is_lost, is_passing
 from ledger.store.port import AnyRecorded, Append
 from ledger.store.queries import load
 from ledger.store.rows import recorded
@@ -95,8 +95,12 @@ class Appender:
             await self._task
             self._task = None
         if self._connection is not None:
-            await self._connection.close()
+            await close(self._connection)
             self._connection = None
+
+    def drop(self) -> None:
+        """Give up the connection, and with it a call that is under way."""
+        self._drop_connection()
 
     @property
     def waiting(self) -> int:

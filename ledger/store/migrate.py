@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 
 from ledger.errors import LedgerError
-from ledger.store.pool import connect
+from ledger.store.pool import close, connect
 
 _LOCK: Final = 0x6A6F626C  # "jobl"
 _OWN: Final = Path(__file__).parent / "sql" / "migrations"
@@ -45,7 +45,7 @@ async def migrate(dsn: str, *extra_directories: Path) -> list[str]:
         await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=120)
         return await _apply(connection, (_OWN, *extra_directories))
     finally:
-        await connection.close()
+        await close(connection)
 
 
 async def _apply(connection: "asyncpg.Connection[Any]", directories: tuple[Path, ...]) -> list[str]:

@@ -1,5 +1,6 @@
 """Connections: how they are made, and how the driver's errors become ours."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -10,6 +11,7 @@ from ledger.errors import StoreUnavailable
 
 CONNECT_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 30.0
+CLOSE_TIMEOUT_S: Final = 5.0
 
 LOST: Final = (
     asyncpg.PostgresConnectionError,
@@ -66,6 +68,23 @@ async def _as_it_is(connection: "asyncpg.Connection[Any]") -> None:
     doubles the round trips of a read. Nobody leaves any: settings are made with `set local`, advisory
     locks end with their transaction, and listening is done on connections of one's own.
     """
+
+
+async def close(connection: "asyncpg.Connection[Any]") -> None:
+    """Close a connection in good order, or drop it when the server does not answer. Idempotent."""
+    try:
+        await connection.close(timeout=CLOSE_TIMEOUT_S)
+    except (*LOST, asyncpg.PostgresError):
+        connection.terminate()
+
+
+async def close_pool(pool: "asyncpg.Pool[Any]") -> None:
+    """Close a pool in good order, or drop its connections when the server does not answer."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await pool.close()
+    except (*LOST, asyncpg.PostgresError):
+        pool.terminate()
 
 
 def is_lost(error: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """The store on PostgreSQL, put together: append, read, tail, leases and timers of one database."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -7,17 +8,22 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+import structlog
 from msgspec import Struct
 
+from ledger.errors import StoreUnavailable
 from ledger.store.append import MAX_WAITING, Appender
-from ledger.store.pool import open_pool, store_errors
+from ledger.store.pool import close_pool, open_pool, store_errors
 from ledger.store.port import AnyRecorded, Append, Claim
 from ledger.store.queries import load
 from ledger.store.rows import recorded
 from ledger.store.tail import Tail
+from ledger.tasks import end
 
+SILENCE_S: Final = 2.0
 _LOG: Final = load(Path(__file__).parent / "sql" / "log.sql")
 _LEASES: Final = load(Path(__file__).parent / "sql" / "leases.sql")
+_log = structlog.get_logger(__name__)
 
 
 class ClaimOwner(Struct, frozen=True):
@@ -68,11 +74,32 @@ class PostgresStore:
         store.appender.start()
         return store
 
+    async def drop_if_silent(self) -> None:
+        """Let go of a database that does not answer, so that nothing waits for it while all stops.
+
+        Whoever is in a call then is told at once that it was lost.
+        """
+        asking = asyncio.create_task(self._answers(), name="is-it-there")
+        await asyncio.wait((asking,), timeout=SILENCE_S)
+        if not asking.done() or not asking.result():
+            _log.warning("the database does not answer while the process stops")
+            self._pool.terminate()
+            self.appender.drop()
+            self.tail.drop()
+        await end(asking)
+
+    async def _answers(self) -> bool:
+        try:
+            await self.head()
+        except StoreUnavailable:
+            return False
+        return True
+
     async def close(self) -> None:
-        """Write what waits and let go of the database. Idempotent."""
+        """Write what waits and let go of the database, which need not answer. Idempotent."""
         await self.appender.stop()
         await self.tail.stop()
-        await self._pool.close()
+        await close_pool(self._pool)
 
     @property
     def pool(self) -> "asyncpg.Pool[Any]":

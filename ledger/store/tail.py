@@ -34,6 +34,7 @@ from ledger.events.envelope import Erased
 from ledger.store.pool import LOST, connect
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
+from ledger.tasks import end
 
 CHANNEL: Final = "jobledger"
 ERASED_CHANNEL: Final = "jobledger_erased"
@@ -72,6 +73,7 @@ class Tail:
         self._erasures_seen = 0
         self._forgetful: list[Forget] = []
         self._look = asyncio.Event()
+        self._connection: asyncpg.Connection[Any] | None = None
         self.head = 0
         """Highest position known to be committed; every position up to it is visible."""
 
@@ -87,11 +89,14 @@ class Tail:
         """End listening and wake everybody who waits now. Idempotent."""
         self._stops += 1
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await end(self._listener)
             self._listener = None
         self._wake()
+
+    def drop(self) -> None:
+        """Give up the connection; unless `stop` follows, there will be another."""
+        if self._connection is not None:
+            self._connection.terminate()
 
     def hear(self, channel: str, told: Callable[[str], None]) -> None:
         """Have *told* called with what other processes say on a channel, within a second.
@@ -229,7 +234,7 @@ class Tail:
             await asyncio.sleep(POLL_S / 2)
 
     async def _listen_once(self) -> None:
-        connection = await connect(self._dsn)
+        self._connection = connection = await connect(self._dsn)
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda *_: lost.set())

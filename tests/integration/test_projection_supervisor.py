@@ -172,6 +172,38 @@ async def test_a_runner_that_fails_is_started_again(database_url: str) -> None:
         await supervisor.stop()
 
 
+class Breaking(ExecutionsProjector):
+    """Loses its connection in the very moment in which it is told to stop."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self.began = asyncio.Event()
+
+    async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
+        """Wait to be stopped."""
+        pid = await connection.fetchval("select pg_backend_pid()")
+        self.began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            other = await asyncpg.connect(self._dsn)
+            await other.execute("select pg_terminate_backend($1, 5000)", pid)
+            await other.close()
+
+
+async def test_a_stop_that_meets_a_breaking_connection_stops(database_url: str) -> None:
+    """A runner whose cancellation is lost in the driver's clean-up ends all the same."""
+    world = World(103)
+    projector = Breaking(database_url)
+    async with ledger(database_url) as store:
+        supervisor = Supervisor(store.pool, store.tail, [projector])
+        await supervisor.start()
+        await write(store, world.lives(1))
+        await asyncio.wait_for(projector.began.wait(), 10)
+        await asyncio.wait_for(supervisor.stop(), 30)
+        assert supervisor.owned() == []
+
+
 async def test_lost_connections_are_survived(database_url: str) -> None:
     """When the database cuts every connection, the projections go on."""
     world = World(101)

@@ -1,10 +1,12 @@
 """Two servers, each a process of its own, on one database."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -16,6 +18,7 @@ from projections.supervisor import LEASE_S
 from projections.verify import verify
 from tests.api.serving import Caller
 from tests.integration.worker_processes import Program, free_port, start
+from tests.unreachable import over_tcp
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -95,6 +98,70 @@ async def test_a_killed_node_is_stood_in_for(database_url: str, tmp_path: Path) 
         for projector in PROJECTORS:
             found = await verify(store.pool, store.tail, projector)
             assert found.is_sound, found
+
+
+async def test_a_server_waits_for_its_database(database_url: str, tmp_path: Path) -> None:
+    """Started before its database can be reached, it serves once that can, or stops when told to."""
+    port, log = free_port(), tmp_path / "server.log"
+    arguments = ("serve", "--port", str(port), "--data", str(tmp_path / "data"))
+    async with AsyncExitStack() as stack:
+        url, proxy = await stack.enter_async_context(over_tcp(database_url))
+        proxy.refuses = True
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def started() -> Program:
+            program = await start(log, *arguments, env={"JOBLEDGER_DATABASE_URL": url})
+            stack.push_async_callback(program.stop)
+            await eventually(lambda: "waiting for the database" in log.read_text(), deadline_s=40)
+            return program
+
+        program = await started()
+        program.signal(signal.SIGTERM)
+        assert await asyncio.wait_for(program.process.wait(), 20) == 0
+        log.write_text("")
+        program = await started()
+        proxy.heal()
+
+        async def is_ready() -> bool:
+            assert program.process.returncode is None, f"see {log}"
+            with suppress(aiohttp.ClientConnectionError):
+                return (
+                    await Caller(f"http://127.0.0.1:{port}", session).get("/readyz")
+                ).status == 200
+            return False
+
+        await eventually(is_ready, deadline_s=40)
+
+
+async def test_a_server_stops_without_its_database(database_url: str, tmp_path: Path) -> None:
+    """Told to stop while its database does not answer, it ends within its own bounds."""
+    port, log = free_port(), tmp_path / "server.log"
+    arguments = ("serve", "--port", str(port), "--data", str(tmp_path / "data"))
+    async with over_tcp(database_url) as (url, proxy):
+        program = await start(log, *arguments, env={"JOBLEDGER_DATABASE_URL": url})
+        try:
+            await eventually(lambda: "serving" in log.read_text(), deadline_s=40)
+            proxy.stall()
+            program.signal(signal.SIGTERM)
+            assert await asyncio.wait_for(program.process.wait(), 45) == 0
+        finally:
+            proxy.heal()
+            await program.stop()
+    assert "Traceback" not in log.read_text()
+
+
+async def test_a_database_that_refuses_is_not_waited_for(database_url: str, tmp_path: Path) -> None:
+    """A database that does not exist ends the start at once, with words and without a traceback."""
+    url, log = (
+        f"{database_url.partition('?')[0]}_gone?{urlsplit(database_url).query}",
+        tmp_path / "log",
+    )
+    arguments = ("serve", "--port", "0", "--data", str(tmp_path / "data"))
+    program = await start(log, *arguments, env={"JOBLEDGER_DATABASE_URL": url})
+    assert await asyncio.wait_for(program.process.wait(), 40) == 1
+    told = log.read_text()
+    assert "does not exist" in told
+    assert "Traceback" not in told
 
 
 async def views(caller: Caller) -> dict[str, Any]:

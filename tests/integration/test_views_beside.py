@@ -9,6 +9,7 @@ import pytest
 from api.client.errors import ClientError
 from ledger.events.definition import Definition, StepDefinition
 from tests.integration.worker_processes import Site, children, is_alive, site
+from tests.unreachable import over_tcp
 from tests.waiting import eventually
 
 JOB = "Beside"
@@ -48,6 +49,21 @@ async def test_a_killed_child_is_replaced(tmp_path: Path) -> None:
 
         await eventually(replaced, deadline_s=30)
         assert await _child(here) != child
+
+
+async def test_a_killed_server_takes_its_child_along_without_a_database(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child ends after its server also when the database does not answer."""
+    async with over_tcp(database_url) as (url, proxy):
+        monkeypatch.setenv("JOBLEDGER_DATABASE_URL", url)
+        async with site(tmp_path) as here:
+            child = await _child(here)
+            proxy.stall()
+            here.server.signal(signal.SIGKILL)
+            await here.server.process.wait()
+            await eventually(lambda: not is_alive(child), deadline_s=45)
+            proxy.heal()
 
 
 async def test_a_killed_server_takes_its_child_along(tmp_path: Path) -> None:

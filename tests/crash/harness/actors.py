@@ -31,6 +31,7 @@ class Actor:
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._ours = False
+        self._turn = asyncio.Lock()
 
     @property
     def pid(self) -> int:
@@ -40,8 +41,11 @@ class Actor:
 
     async def start(self) -> None:
         """Start it, unless it runs."""
-        if self.pid:
-            return
+        async with self._turn:
+            if not self.pid:
+                await self._start()
+
+    async def _start(self) -> None:
         self._ours = False
         with self.log.open("ab") as file:
             self._process = await asyncio.create_subprocess_exec(
@@ -70,6 +74,10 @@ class Actor:
         await self._end(signal.SIGTERM)
 
     async def _end(self, number: signal.Signals) -> None:
+        async with self._turn:
+            await self._end_now(number)
+
+    async def _end_now(self, number: signal.Signals) -> None:
         process, watch = self._process, self._watch
         if process is None or watch is None:
             return

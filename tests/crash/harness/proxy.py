@@ -92,23 +92,27 @@ class Proxy:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if self.refuses:
-            writer.transport.abort()
-            return
-        await self._flows.wait()
+        far: Streams | None = None
         try:
-            far_reader, far_writer = await self._dial()
+            if not self.refuses:
+                await self._flows.wait()
+                far = await self._dial()
         except OSError:
-            writer.transport.abort()
+            pass  # nobody is there
+        finally:
+            if far is None:
+                writer.transport.abort()
+        if far is None:
             return
+        far_reader, far_writer = far
         pair = _Pair(writer, far_writer)
         self._pairs.add(pair)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, far_writer, pair, is_answer=False))
                 group.create_task(self._pump(far_reader, writer, pair, is_answer=True))
-        except* OSError:
-            pass
+        except* (OSError, RuntimeError):
+            pass  # reset, or closed for writing, by a fault
         finally:
             self._pairs.discard(pair)
             pair.cut()

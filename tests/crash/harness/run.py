@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -25,6 +26,8 @@ from tests.crash.harness.judge import Findings, judge
 from tests.crash.harness.quiesce import Rest, come_to_rest
 from tests.crash.harness.world import NotBack, Scale, Shape, Views, World
 
+Plan = Sequence[Sequence[faults.Fault]]
+"""What happens one after the other; what stands together happens at once."""
 ROUND_S: Final = 40.0
 FOLDED_AGAIN_EVENTS: Final = 40_000
 """Up to this length of the log each round folds all views again; beyond it two of them, by dice."""
@@ -74,11 +77,12 @@ async def run(
     round_s: float = ROUND_S,
     scale: Scale,
     stopping: asyncio.Event | None = None,
-    plan: list[list[faults.Fault]] | None = None,
+    plan: Plan | None = None,
+    shape: tuple[Shape, Views] | None = None,
 ) -> Report:
     """Break a ledger in *home* for about so many seconds; at least one round.
 
-    With *plan*, its faults happen in its order, and that is all.
+    With *plan*, its faults happen in its order, and that is all. Shapes are drawn unless one is given.
     """
     stopping = stopping or asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -86,13 +90,13 @@ async def run(
     dice, report = Random(seed), Report(seed=seed)
     world = World(home, seed, scale)
     try:
-        await world.open(*_draw_shape(dice))
+        await world.open(*(shape or _draw_shape(dice)))
         report.disk = world.disk.kind
         while report.rounds == 0 or (loop.time() < until and not stopping.is_set()):
             if report.rounds:
-                await world.take_shape(*_draw_shape(dice))
+                await world.take_shape(*(shape or _draw_shape(dice)))
             await world.start_load()
-            length_s = min(round_s, max(until - loop.time(), 5.0))
+            length_s = round_s if plan is not None else min(round_s, max(until - loop.time(), 5.0))
             await _break(world, dice, report, seconds=length_s, stopping=stopping, plan=plan)
             rest = await come_to_rest(world, with_workers=dice.random() < 0.5)
             report.rests.append(rest)
@@ -139,7 +143,7 @@ async def _break(
     *,
     seconds: float,
     stopping: asyncio.Event,
-    plan: list[list[faults.Fault]] | None,
+    plan: Plan | None,
 ) -> None:
     """Let faults happen, and see after each that everything comes back by itself."""
     loop = asyncio.get_running_loop()

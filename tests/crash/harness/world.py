@@ -40,12 +40,12 @@ class Scale(Struct, frozen=True, kw_only=True):
     workers: int = 2
     concurrency: int = 6
     writers: int = 1
-    callers: int = 10
+    callers: int = 16
     tails: int = 2
-    pace_s: float = 0.05
+    pace_s: float = 0.03
     lease_s: float = 1.0
     queue_timeout_s: float = 4.0
-    timeout_s: float = 15.0
+    timeout_s: float = 10.0
     disk_mb: int = 4096
 
 
@@ -60,7 +60,7 @@ class World:
         self.home = home
         self.seed = seed
         self.scale = scale
-        self.run = home.name
+        self.run = str(home)
         self.data = home / "ledger"
         self.journals = home / "journals"
         self.tails_folder = home / "tails"
