@@ -100,7 +100,7 @@ class Caller:
         elif answer.status == 503:
             told = "busy" if "Retry-After" in answer.headers else "failed"
             detail = detail if told == "busy" else "503 without Retry-After"
-        elif 400 <= answer.status < 500:
+        elif answer.status in (404, 409, 412):
             told = "refused"
         elif answer.status:
             told = "failed"
@@ -115,6 +115,12 @@ class Caller:
             )
         )
         return told
+
+    def _look_at(self, answer: Answer, id_: str) -> None:
+        """Write down an answer that should not have come."""
+        if answer.status >= 500 and answer.status != 503 or answer.status in (400, 415, 422):
+            detail = f"{answer.status} {answer.problem}"
+            self._journal.write(Line(told="failed", id=id_, status=answer.status, detail=detail))
 
     def _intend(self, id_: str, kind: Kind, execution: str = "", *, bulk: bool = False) -> None:
         self._journal.write(Line(told="intent", id=id_, kind=kind, execution=execution, bulk=bulk))
@@ -275,8 +281,8 @@ class Caller:
                 "op": "report",
                 "execution": execution,
                 "reports": [
-                    {"type": "step_started", "index": 1, "occurred_at": _now()},
-                    {"type": "step_finished", "index": 1, "outcome": "ok"},
+                    {"type": "step.started", "index": 1, "occurred_at": _now()},
+                    {"type": "step.finished", "index": 1, "outcome": "ok"},
                 ],
             },
             {
@@ -310,6 +316,7 @@ class Caller:
         """Be a worker: claim, and finish, fall silent, or come back too late."""
         post = {"worker": self._worker, "step_types": ["hand"], "limit": 2, "wait_s": 0.5}
         answer = await self._server().call("POST", "/v1/work/claim", post)
+        self._look_at(answer, "claim")
         if answer.status != 200:
             return
         for lease in answer.json["leases"]:
@@ -323,13 +330,17 @@ class Caller:
         if fate < 0.08:
             return  # it died
         is_late = fate < 0.2
-        started = [{"type": "step_started", "index": 1, "occurred_at": _now()}]
+        started = [{"type": "step.started", "index": 1, "occurred_at": _now()}]
         body = {"reports": started, "fence": fence, "worker": self._worker}
-        await self._server().call("POST", path, body)
+        self._look_at(await self._server().call("POST", path, body), id_)
+        if fate > 0.7:
+            beat = await self._server().call("POST", f"/v1/work/{lease['lease']}/heartbeat")
+            if beat.status == 409:
+                return
         if is_late:
             await pause(self._plan.lease_s * self._dice.uniform(1.5, 3.0))
         ended = [
-            {"type": "step_finished", "index": 1, "outcome": "ok"},
+            {"type": "step.finished", "index": 1, "outcome": "ok"},
             {"type": "finished", "outcome": "ok"},
         ]
         self._intend(id_, "finish", execution)
