@@ -13,11 +13,9 @@ pytestmark = pytest.mark.timeout(240)
 PLAN = [
     [faults.kill_server, faults.kill_worker],
     [faults.swallow_answers, faults.cut_in_requests],
-    [faults.kill_postmaster],
-    [faults.freeze_worker, faults.kill_views],
+    [faults.kill_postmaster, faults.kill_views],
     [faults.burst],
-    [faults.kill_backend, faults.kill_tail],
-    [faults.fill_disk],
+    [faults.fill_disk, faults.kill_tail],
     [faults.kill_everything],
 ]
 
