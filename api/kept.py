@@ -60,9 +60,14 @@ class Kept:
         failures = 0
         while True:
             started = loop.time()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except OSError as error:  # no memory, or no room for another process, for now
+                name = type(error).__name__
+                _log.error("process cannot be started", process=self._name, error=name)
+            else:
+                _log.warning("process ended", process=self._name, code=code)
             failures = 0 if loop.time() - started > LONG_LIFE_S else failures + 1
-            _log.warning("process ended", process=self._name, code=code)
             await asyncio.sleep(RESTART_PAUSES_S[min(failures, len(RESTART_PAUSES_S) - 1)])
 
     async def _run_once(self) -> int:

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
+import asyncpg
 import structlog
 
 from ledger.errors import ProjectionLagging
@@ -83,6 +84,6 @@ class Waits:
                 self._advances.tell(row["name"], row["position"])
             if still := sorted(self._advances.waited_for().intersection(names)):
                 await self._pool.execute(SQL["want"], ",".join(still))
-        except LOST as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             _log.warning("checkpoints cannot be read", error=type(error).__name__)
             self._pause_s = _OWNED_PAUSE_S

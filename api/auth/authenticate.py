@@ -128,10 +128,13 @@ class Authenticator:
             try:
                 await self._tail.wait_past(after, timeout_s=60)
                 records = await self._tail.read(after, _PAGE)
-            except LedgerError as error:
+            except Exception as error:  # noqa: BLE001 - it must not end while keys are remembered
                 # What was revoked meanwhile is unknown: trust nothing remembered.
                 self.forget()
-                _log.warning("key follower interrupted", error=type(error).__name__)
+                if isinstance(error, LedgerError):
+                    _log.warning("key follower interrupted", error=type(error).__name__)
+                else:
+                    _log.exception("key follower failed")
                 await asyncio.sleep(1)
                 continue
             if any(record.type.startswith("key.") for record in records):

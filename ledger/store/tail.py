@@ -229,8 +229,8 @@ class Tail:
                 await self._listen_once()
             except LOST as error:
                 _log.warning("tail lost the database", error=type(error).__name__)
-            except asyncpg.PostgresError as error:
-                _log.error("tail failed", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 - without it nobody learns what others commit
+                _log.exception("tail failed")
             await asyncio.sleep(POLL_S / 2)
 
     async def _listen_once(self) -> None:
