@@ -17,9 +17,11 @@ each answer, written before the next thing happens; an actor that is killed lose
     disk       a file system of limited size for PostgreSQL
     journal    what was intended and what was answered
     writer     a program: callers that create, report, cancel, delete, claim and set schedules
-    follower   a program: tails that resume where they were
+    follower   a program: tails that resume where they were, in each form of the stream
+    consumer   a program: members of a durable consumer
     keeper     a program: PostgreSQL for servers that are given a database URL
     world      all of it, put together
+    burst      more than may wait
     faults     what can be done to it
     quiesce    back to rest, within bounds
     judge      what must be true of the log, the views and the journals

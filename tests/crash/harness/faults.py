@@ -12,18 +12,14 @@ from random import Random
 from typing import Final
 
 import asyncpg
-import msgspec
 
-from ledger.ids import new_uuid
 from tests.crash.harness.actors import Actor, send
+from tests.crash.harness.burst import Burst
 from tests.crash.harness.calls import pause
-from tests.crash.harness.journal import Journal, Line
 from tests.crash.harness.proxy import Proxy
 from tests.crash.harness.world import World
 
 Fault = Callable[[World, Random], Awaitable[None]]
-
-BULK_LINES: Final = 240
 
 
 async def _kill_and_start(world: World, dice: Random, actor: Actor) -> None:
@@ -95,7 +91,7 @@ async def kill_keeper(world: World, dice: Random) -> None:
 
 async def kill_everything(world: World, dice: Random) -> None:
     """All processes that there are, as when the machine goes down."""
-    actors = [*world.servers, *world.workers, *world.writers, *world.tails]
+    actors = [*world.servers, *world.workers, *world.writers, *world.tails, *world.consumers]
     if world.shape == "external":
         actors.append(world.keeper)
     for actor in actors:
@@ -114,6 +110,11 @@ async def kill_writer(world: World, dice: Random) -> None:
 async def kill_tail(world: World, dice: Random) -> None:
     """A tail in the middle of its page."""
     await _kill_and_start(world, dice, dice.choice(world.tails))
+
+
+async def kill_consumer(world: World, dice: Random) -> None:
+    """A consumer's members with events in their hands."""
+    await _kill_and_start(world, dice, dice.choice(world.consumers))
 
 
 async def _freeze(pids: list[int], seconds: float) -> None:
@@ -219,44 +220,21 @@ async def refuse(world: World, dice: Random) -> None:
 
 async def burst(world: World, dice: Random) -> None:
     """More at once than may wait: PostgreSQL stands still, and the rest is told to come back."""
-    journal = Journal(world.journals / "burst.journal")
-    calls = world.direct(dice.randrange(world.scale.servers))
+    sender = Burst(world, world.direct(dice.randrange(world.scale.servers)))
+    # What a create needs to know of its job is known then without a database.
+    await sender.one(5.0)
     pids = world.postgres_pids()
-
-    async def send_lines() -> None:
-        ids = [str(new_uuid()) for _ in range(BULK_LINES)]
-        lines = []
-        for id_ in ids:
-            journal.write(Line(told="intent", id=id_, bulk=True))
-            run = {"input": {"token": id_}}
-            lines.append({"op": "create", "job_id": "burst", "run": run, "idempotency_key": id_})
-        body = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
-        status = b""
-        headers = {"Content-Type": "application/x-ndjson"}
-        async for line in calls.stream("POST", "/v1/reports", body, headers=headers):
-            if not status:
-                status = line
-            elif status == b"200":
-                outcome = msgspec.json.decode(line)
-                problem = outcome.get("problem", {})
-                kind = problem.get("type", "").rpartition("/")[2]
-                if kind == "too-busy":
-                    world.counts["refused because too many waited"] += 1
-                    if not problem.get("retry_after_s"):
-                        world.counts["503 without Retry-After"] += 1
-                journal.write(
-                    Line(
-                        told="acknowledged" if outcome["status"] < 300 else "unknown",
-                        id=ids[outcome["line"] - 1],
-                        execution=outcome.get("execution") or "",
-                        status=outcome["status"],
-                        detail=kind,
-                    )
-                )
-
-    freezing = asyncio.create_task(_freeze(pids, 1.0))
-    await asyncio.gather(*(send_lines() for _ in range(3)))
-    await freezing
+    try:
+        for pid in pids:
+            send(pid, signal.SIGSTOP)
+        sending = asyncio.gather(*(sender.many() for _ in range(3)))
+        for _ in range(20):
+            if (await sender.one(0.3)).problem == "too-busy":
+                break
+    finally:
+        for pid in pids:
+            send(pid, signal.SIGCONT)
+    await sending
 
 
 async def fill_disk(world: World, dice: Random) -> None:
@@ -295,6 +273,7 @@ FAULTS: Final[tuple[tuple[int, Fault], ...]] = (
     (2, kill_everything),
     (3, kill_writer),
     (3, kill_tail),
+    (3, kill_consumer),
     (4, freeze_server),
     (5, freeze_worker),
     (4, freeze_views),

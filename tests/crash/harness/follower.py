@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,11 @@ from tests.crash.harness.calls import Calls, pause, session
 
 LIMIT: Final = 500
 WAIT_S: Final = 2.0
+SILENCE_S: Final = 6.0
+"""A stream that says nothing for so long, not even that it lives, is given up."""
+
+Form = Literal["json", "ndjson", "sse"]
+FORMS: Final[tuple[Form, ...]] = get_args(Form)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -29,7 +34,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     key: str
     seed: str
     file: str
-    form: Literal["json"] = "json"
+    form: Form = "json"
     is_naive: bool = False
     """Begin at the head it finds instead of where it was: what a careful tail must not do."""
 
@@ -94,7 +99,13 @@ async def follow(plan: Plan) -> None:
                     continue
                 seen.after = answer.json["head"]
             seen.begin(server.url)
-            await _pages(server, seen)
+            match plan.form:
+                case "json":
+                    await _pages(server, seen)
+                case "ndjson":
+                    await _lines(server, seen)
+                case "sse":
+                    await _frames(server, seen)
             await pause(dice.uniform(0.02, 0.2))
 
 
@@ -109,6 +120,41 @@ async def _pages(server: Calls, seen: Seen) -> None:
         page = answer.json
         if page["events"]:
             seen.add([(event["position"], event["event_id"]) for event in page["events"]])
+
+
+async def _lines(server: Calls, seen: Seen) -> None:
+    """Read NDJSON until it breaks off."""
+    headers = {"Accept": "application/x-ndjson"}
+    status = b""
+    async for line in server.stream(
+        "GET",
+        "/v1/events",
+        headers=headers,
+        silence_s=SILENCE_S,
+        after=seen.after,
+        follow="true",
+    ):
+        if not status:
+            status = line
+        elif status == b"200" and line:
+            event = msgspec.json.decode(line)
+            if "heartbeat" not in event:
+                seen.add([(event["position"], event["event_id"])])
+
+
+async def _frames(server: Calls, seen: Seen) -> None:
+    """Read server-sent events until they break off; go on by Last-Event-ID."""
+    headers = {"Accept": "text/event-stream", "Last-Event-ID": str(seen.after)}
+    status = data = b""
+    async for line in server.stream("GET", "/v1/events", headers=headers, silence_s=SILENCE_S):
+        if not status:
+            status = line
+        elif status == b"200" and line.startswith(b"data: "):
+            data = line.removeprefix(b"data: ")
+        elif not line and data:
+            event = msgspec.json.decode(data)
+            seen.add([(event["position"], event["event_id"])])
+            data = b""
 
 
 async def main(plan: Plan) -> None:

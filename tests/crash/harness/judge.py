@@ -33,7 +33,7 @@ from ledger.store.postgres import PostgresStore
 from projections.registry import PROJECTORS
 from projections.tree import query as tree
 from projections.verify import verify
-from tests.crash.harness import follower, journal
+from tests.crash.harness import consumer, follower, journal
 
 PAGE: Final = 2000
 EXAMPLES: Final = 40
@@ -79,6 +79,9 @@ ZEROS: Final = (
     "positions a tail did not see",
     "events a tail saw that are not in the log",
     "positions out of order in a tail",
+    "positions a consumer was not handed",
+    "events of a stream consumed out of order",
+    "events consumed again after they were acknowledged",
     "reactions left to do",
 )
 
@@ -158,6 +161,8 @@ async def judge(
     if tails is not None:
         for path in sorted(tails.glob("*.seen")):
             tailed(path, story.ids, findings)
+        for path in sorted(tails.glob("*.consumed")):
+            consumed(path, len(story.ids), findings)
     return findings
 
 
@@ -475,6 +480,29 @@ def tailed(path: Path, ids: list[str], findings: Findings) -> None:
         if position > len(ids) or ids[position - 1] != event_id:
             findings.found("events a tail saw that are not in the log", f"{path.name} {position}")
     findings.zeros["positions out of order in a tail"] += out_of_order(lines)
+
+
+def consumed(path: Path, head: int, findings: Findings) -> None:
+    """Look at what members were handed: all of it, each stream in order, and nothing once it is done."""
+    done: set[int] = set()
+    handed: Counter[int] = Counter()
+    last: Counter[str] = Counter()
+    for entry in consumer.read(path):
+        if entry.is_acknowledged:
+            done.add(entry.position)
+            continue
+        told = f"{path.name} {entry.position} {entry.stream} v{entry.version}"
+        handed[entry.position] += 1
+        if entry.position in done:
+            findings.found("events consumed again after they were acknowledged", told)
+        if entry.version > last[entry.stream] + 1:
+            findings.found("events of a stream consumed out of order", told)
+        last[entry.stream] = max(last[entry.stream], entry.version)
+    findings.figures["events consumed"] += len(handed)
+    findings.figures["events consumed again"] += handed.total() - len(handed)
+    if missing := [at for at in range(1, head + 1) if at not in handed]:
+        told = f"{path.name} {missing[:5]}"
+        findings.found("positions a consumer was not handed", told, len(missing))
 
 
 def out_of_order(lines: Iterable[str]) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
+from tests.crash.harness import consumer
 from tests.crash.harness.calls import pause
 from tests.crash.harness.world import CRON, NotBack, World
 
@@ -96,7 +97,20 @@ async def _behind(world: World, connection: "asyncpg.Connection[Any]") -> str:
     for path in sorted(world.tails_folder.glob("*.seen")):
         at = _last_line(path)
         told += [f"{path.stem} at {at}"] if at != head else []
+    told += await _consumers_behind(world)
     return f"{', '.join(told)}; head {head}" if told else ""
+
+
+async def _consumers_behind(world: World) -> list[str]:
+    """Tell what the members still have in hand, or have not seen."""
+    answer = await world.direct(0).call("GET", consumer.PATH)
+    if answer.status != 200:
+        return [f"consumer: {answer.status} {answer.lost}"]
+    shown = answer.json
+    left = {
+        name: shown[name] for name in ("lag", "shards_out", "parked", "retrying") if shown[name]
+    }
+    return [f"consumer {left}"] if left else []
 
 
 def _last_line(path: Path) -> int:

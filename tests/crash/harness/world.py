@@ -17,7 +17,7 @@ from msgspec import Struct
 from api.auth.credentials import read_credentials
 from ledger.store import embedded_process
 from ledger.store.embedded import EmbeddedPostgres
-from tests.crash.harness import follower, writer
+from tests.crash.harness import consumer, follower, writer
 from tests.crash.harness.actors import MARKER, Actor, children, marked, resident_mb, send
 from tests.crash.harness.calls import Answer, Calls, pause, session
 from tests.crash.harness.disk import Disk
@@ -41,7 +41,7 @@ class Scale(Struct, frozen=True, kw_only=True):
     concurrency: int = 6
     writers: int = 1
     callers: int = 16
-    tails: int = 2
+    tails: int = 3
     pace_s: float = 0.03
     lease_s: float = 1.0
     queue_timeout_s: float = 4.0
@@ -71,6 +71,7 @@ class World:
         self.workers: list[Actor] = []
         self.writers: list[Actor] = []
         self.tails: list[Actor] = []
+        self.consumers: list[Actor] = []
         self.keeper: Actor
         self.fronts: list[Proxy] = []
         """Between clients and each server."""
@@ -108,7 +109,7 @@ class World:
     async def close(self) -> list[str]:
         """End everything; give what would have lived on."""
         self.heal_now()
-        for actor in (*self.writers, *self.tails, *self.workers):
+        for actor in self._clients:
             await actor.kill()
         for actor in (*self.servers, self.keeper):
             await actor.stop()
@@ -162,6 +163,7 @@ class World:
             "JOBLEDGER_MAX_WAITING": str(MAX_WAITING),
             "JOBLEDGER_LOG_FORMAT": "json",
             "JOBLEDGER_SHUTDOWN_GRACE_S": "1",
+            "JOBLEDGER_STREAM_HEARTBEAT_S": "2",
         }
         if self.shape == "external":
             port = self.backs[number].port
@@ -199,7 +201,10 @@ class World:
             await self._make_key(name, "admin")
             self.writers.append(self._writer(name, urls))
         for number in range(self.scale.tails):
-            self.tails.append(self.tail(f"tail-{number}", urls))
+            form = follower.FORMS[number % len(follower.FORMS)]
+            self.tails.append(self._tail(f"tail-{number}-{form}", urls, form))
+        await self.must("PUT", consumer.PATH, consumer.TERMS)
+        self.consumers.append(self._consumer("consumer-0", urls))
 
     def _writer(self, name: str, urls: tuple[str, ...]) -> Actor:
         plan = writer.Plan(
@@ -214,26 +219,34 @@ class World:
         )
         return self._actor(name, "-m", "tests.crash.harness.writer", _json(plan))
 
-    def tail(self, name: str, urls: tuple[str, ...], *, is_naive: bool = False) -> Actor:
-        """Make a tail, which somebody else starts."""
+    def _consumer(self, name: str, urls: tuple[str, ...]) -> Actor:
+        plan = consumer.Plan(
+            name=name,
+            urls=urls,
+            key=self.key,
+            seed=f"{self.seed}/{name}",
+            file=str(self.tails_folder / f"{name}.consumed"),
+        )
+        return self._actor(name, "-m", "tests.crash.harness.consumer", _json(plan))
+
+    def _tail(self, name: str, urls: tuple[str, ...], form: follower.Form) -> Actor:
         plan = follower.Plan(
             name=name,
             urls=urls,
             key=self.key,
             seed=f"{self.seed}/{name}",
             file=str(self.tails_folder / f"{name}.seen"),
-            is_naive=is_naive,
+            form=form,
         )
         return self._actor(name, "-m", "tests.crash.harness.follower", _json(plan))
 
     @property
-    def urls(self) -> tuple[str, ...]:
-        """Where clients find the servers."""
-        return tuple(f"http://127.0.0.1:{front.port}" for front in self.fronts)
+    def _clients(self) -> tuple[Actor, ...]:
+        return (*self.tails, *self.consumers, *self.workers, *self.writers)
 
     async def start_load(self) -> None:
         """Start workers, writers and tails, and the schedules."""
-        for actor in (*self.tails, *self.workers, *self.writers):
+        for actor in self._clients:
             await actor.start()
         for job in CRON:
             overlap = job.removeprefix("tick-")
@@ -353,7 +366,7 @@ class World:
         """Take every fault away that leaves something in place."""
         for proxy in (*self.fronts, *self.backs):
             proxy.heal()
-        for actor in (*self.servers, *self.workers, *self.writers, *self.tails, self.keeper):
+        for actor in (*self.servers, *self._clients, self.keeper):
             actor.signal(signal.SIGCONT)
         for pid in (*self.postgres_pids(), *self.view_writers()):
             send(pid, signal.SIGCONT)
@@ -365,7 +378,7 @@ class World:
         self.heal_now()
         if self.shape == "external":
             await self.keeper.start()
-        for actor in (*self.servers, *self.workers, *self.writers, *self.tails):
+        for actor in (*self.servers, *self._clients):
             await actor.start()
 
     def memory_mb(self) -> float:
