@@ -18,7 +18,7 @@ from tests.crash.harness.calls import pause
 from tests.crash.harness.world import CRON, NotBack, World
 
 DRAIN_S: Final = 60.0
-CATCH_UP_S: Final = 30.0
+CATCH_UP_S: Final = 90.0
 LOOK_S: Final = 0.1
 
 
@@ -28,6 +28,8 @@ class Rest(Struct, frozen=True):
     ready_s: float
     drained_s: float
     caught_up_s: float
+    last: str
+    """What was behind for longest."""
     head: int
 
 
@@ -50,25 +52,28 @@ async def come_to_rest(world: World, *, with_workers: bool) -> Rest:
             await actor.kill()
     connection = await asyncpg.connect(world.dsn, timeout=10)
     try:
-        drained_s = await _until(lambda: _open(connection), DRAIN_S, "open executions")
-        caught_up_s = await _until(lambda: _behind(world, connection), CATCH_UP_S, "behind")
+        drained_s, _ = await _until(lambda: _open(connection), DRAIN_S, "open executions")
+        caught_up_s, last = await _until(lambda: _behind(world, connection), CATCH_UP_S, "behind")
         head = await connection.fetchval("select position from ledger.head")
     finally:
         connection.terminate()
     for actor in world.workers:
         await actor.stop()
-    return Rest(ready_s, drained_s, caught_up_s, head)
+    return Rest(ready_s, drained_s, caught_up_s, last, head)
 
 
-async def _until(look: Callable[[], Awaitable[str]], bound_s: float, what: str) -> float:
-    """Wait until there is nothing left to tell of."""
+async def _until(
+    look: Callable[[], Awaitable[str]], bound_s: float, what: str
+) -> tuple[float, str]:
+    """Wait until there is nothing left to tell of; give the time it took, and the last told."""
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    begun, last = loop.time(), ""
     while told := await look():
+        last = told
         if loop.time() - begun > bound_s:
             raise NotBack(f"{what} after {bound_s:.0f} s: {told}")
         await pause(LOOK_S)
-    return loop.time() - begun
+    return loop.time() - begun, last
 
 
 async def _open(connection: "asyncpg.Connection[Any]") -> str:

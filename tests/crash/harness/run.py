@@ -194,6 +194,7 @@ def show(report: Report) -> str:
                 "views, tails and reactor at the head": (
                     f"{max(rest.caught_up_s for rest in rests):>9.1f} s"
                 ),
+                "behind for longest": "  " + max(rests, key=lambda rest: rest.caught_up_s).last,
                 "resident memory of the larger server, by round": (
                     "  " + " ".join(f"{mb:.0f}" for mb in report.memory_mb) + " MB"
                 ),
