@@ -6,7 +6,7 @@ import pytest
 
 from tests.crash.harness import faults
 from tests.crash.harness.run import run, show
-from tests.crash.harness.world import Scale
+from tests.crash.harness.world import Scale, Shape
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -29,7 +29,7 @@ async def test_nothing_is_lost_doubled_or_stuck(tmp_path: Path) -> None:
         round_s=60,
         scale=Scale(callers=8, queue_timeout_s=2.0, timeout_s=6.0, tails=2),
         plan=PLAN,
-        shape=("external", "beside"),
+        shape=Shape(database="external", views="beside"),
     )
     assert report.is_sound, show(report)
     assert report.faults.total() == sum(map(len, PLAN))

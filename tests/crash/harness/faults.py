@@ -34,6 +34,12 @@ async def kill_server(world: World, dice: Random) -> None:
     await _kill_and_start(world, dice, dice.choice(world.servers))
 
 
+async def kill_sibling(world: World, dice: Random) -> None:
+    """One of several processes on a server's port, or the one that keeps them."""
+    if pids := world.server_processes():
+        send(dice.choice(pids), signal.SIGKILL)
+
+
 async def kill_all_servers(world: World, dice: Random) -> None:
     """All servers at once."""
     for actor in world.servers:
@@ -85,14 +91,14 @@ async def kill_all_of_postgres(world: World, dice: Random) -> None:
 
 async def kill_keeper(world: World, dice: Random) -> None:
     """Who keeps PostgreSQL running for the servers, which do not."""
-    if world.shape == "external":
+    if world.shape.database == "external":
         await _kill_and_start(world, dice, world.keeper)
 
 
 async def kill_everything(world: World, dice: Random) -> None:
     """All processes that there are, as when the machine goes down."""
     actors = [*world.servers, *world.workers, *world.writers, *world.tails, *world.consumers]
-    if world.shape == "external":
+    if world.shape.database == "external":
         actors.append(world.keeper)
     for actor in actors:
         actor.signal(signal.SIGKILL)
@@ -129,7 +135,8 @@ async def _freeze(pids: list[int], seconds: float) -> None:
 
 async def freeze_server(world: World, dice: Random) -> None:
     """A server that does nothing for longer than leases last."""
-    await _freeze([pid for pid in [dice.choice(world.servers).pid] if pid], dice.uniform(0.2, 6.0))
+    pids = world.server_processes()
+    await _freeze([dice.choice(pids)] if pids else [], dice.uniform(0.2, 6.0))
 
 
 async def freeze_worker(world: World, dice: Random) -> None:
@@ -140,7 +147,7 @@ async def freeze_worker(world: World, dice: Random) -> None:
 
 async def freeze_views(world: World, dice: Random) -> None:
     """The views' owner, for longer than its lease."""
-    pids = world.view_writers() or [server.pid for server in world.servers if server.pid]
+    pids = world.view_writers() or world.server_processes()
     await _freeze([dice.choice(pids)] if pids else [], dice.uniform(1.0, 6.0))
 
 
@@ -162,7 +169,7 @@ async def freeze_postgres(world: World, dice: Random) -> None:
 
 
 def _a_proxy(world: World, dice: Random) -> Proxy:
-    return dice.choice(world.fronts + (world.backs if world.shape == "external" else []))
+    return dice.choice(world.fronts + (world.backs if world.shape.database == "external" else []))
 
 
 async def cut_connections(world: World, dice: Random) -> None:
@@ -261,6 +268,7 @@ async def fill_disk(world: World, dice: Random) -> None:
 
 FAULTS: Final[tuple[tuple[int, Fault], ...]] = (
     (8, kill_server),
+    (3, kill_sibling),
     (3, kill_all_servers),
     (3, restart_server),
     (6, kill_worker),

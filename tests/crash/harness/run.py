@@ -24,7 +24,7 @@ from tests.crash.harness import faults, journal
 from tests.crash.harness.calls import pause
 from tests.crash.harness.judge import Findings, judge
 from tests.crash.harness.quiesce import Rest, come_to_rest
-from tests.crash.harness.world import NotBack, Scale, Shape, Views, World
+from tests.crash.harness.world import DATABASES, VIEWS, NotBack, Scale, Shape, World
 
 Plan = Sequence[Sequence[faults.Fault]]
 """What happens one after the other; what stands together happens at once."""
@@ -78,7 +78,7 @@ async def run(
     scale: Scale,
     stopping: asyncio.Event | None = None,
     plan: Plan | None = None,
-    shape: tuple[Shape, Views] | None = None,
+    shape: Shape | None = None,
 ) -> Report:
     """Break a ledger in *home* for about so many seconds; at least one round.
 
@@ -90,11 +90,11 @@ async def run(
     dice, report = Random(seed), Report(seed=seed)
     world = World(home, seed, scale)
     try:
-        await world.open(*(shape or _draw_shape(dice)))
+        await world.open(shape or _draw_shape(dice))
         report.disk = world.disk.kind
         while report.rounds == 0 or (loop.time() < until and not stopping.is_set()):
             if report.rounds:
-                await world.take_shape(*(shape or _draw_shape(dice)))
+                await world.take_shape(shape or _draw_shape(dice))
             await world.start_load()
             length_s = round_s if plan is not None else min(round_s, max(until - loop.time(), 5.0))
             await _break(world, dice, report, seconds=length_s, stopping=stopping, plan=plan)
@@ -125,10 +125,12 @@ async def run(
     return report
 
 
-def _draw_shape(dice: Random) -> tuple[Shape, Views]:
-    shapes: tuple[Shape, ...] = ("embedded", "external")
-    views: tuple[Views, ...] = ("inside", "beside")
-    return dice.choice(shapes), dice.choice(views)
+def _draw_shape(dice: Random) -> Shape:
+    return Shape(
+        database=dice.choice(DATABASES),
+        views=dice.choice(VIEWS),
+        processes=dice.choice((1, 1, 2)),
+    )
 
 
 def _views_to_fold(dice: Random, head: int) -> list[str] | None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import aiohttp
 import msgspec
@@ -23,8 +23,10 @@ from tests.crash.harness.calls import Answer, Calls, pause, session
 from tests.crash.harness.disk import Disk
 from tests.crash.harness.proxy import Proxy, Streams
 
-Shape = Literal["embedded", "external"]
+Database = Literal["embedded", "external"]
 Views = Literal["inside", "beside"]
+DATABASES: Final[tuple[Database, ...]] = get_args(Database)
+VIEWS: Final[tuple[Views, ...]] = get_args(Views)
 
 READY_S: Final = 60.0
 """Within this long everything is back after everything was healed."""
@@ -49,6 +51,15 @@ class Scale(Struct, frozen=True, kw_only=True):
     disk_mb: int = 4096
 
 
+class Shape(Struct, frozen=True, kw_only=True):
+    """How the servers are set up."""
+
+    database: Database = "embedded"
+    views: Views = "inside"
+    processes: int = 1
+    """How many processes each server has on its port."""
+
+
 class NotBack(Exception):
     """Something did not come back although everything was healed."""
 
@@ -65,8 +76,7 @@ class World:
         self.journals = home / "journals"
         self.tails_folder = home / "tails"
         self.disk = Disk(self.data / "postgres", scale.disk_mb)
-        self.shape: Shape = "embedded"
-        self.views: Views = "inside"
+        self.shape = Shape()
         self.servers: list[Actor] = []
         self.workers: list[Actor] = []
         self.writers: list[Actor] = []
@@ -86,7 +96,7 @@ class World:
 
     # Life
 
-    async def open(self, shape: Shape, views: Views) -> None:
+    async def open(self, shape: Shape) -> None:
         """Start everything, on a fresh directory."""
         for folder in (self.data, self.journals, self.tails_folder, self.home / "logs"):
             folder.mkdir(parents=True, mode=0o700)
@@ -103,7 +113,7 @@ class World:
         self.keeper = self._actor(
             "keeper", "-m", "tests.crash.harness.keeper", str(self.data / "postgres")
         )
-        await self.take_shape(shape, views)
+        await self.take_shape(shape)
         await self._furnish()
 
     async def close(self) -> list[str]:
@@ -130,16 +140,16 @@ class World:
             await pause(LOOK_S)
         return []
 
-    async def take_shape(self, shape: Shape, views: Views) -> None:
+    async def take_shape(self, shape: Shape) -> None:
         """Stop the servers in good order and start them in another shape, on the same directory."""
         for actor in self.servers:
             await actor.stop()
         if self.servers:
             await self.keeper.stop()
         self._keep_history(self.servers)
-        self.shape, self.views = shape, views
+        self.shape = shape
         self.servers = [self._server(number) for number in range(self.scale.servers)]
-        if shape == "external":
+        if shape.database == "external":
             await self.keeper.start()
             await self._until(self._takes_connections, "PostgreSQL")
         for actor in self.servers:
@@ -159,13 +169,14 @@ class World:
 
     def _server(self, number: int) -> Actor:
         environment = {
-            "JOBLEDGER_VIEWS": self.views,
+            "JOBLEDGER_VIEWS": self.shape.views,
+            "JOBLEDGER_PROCESSES": str(self.shape.processes),
             "JOBLEDGER_MAX_WAITING": str(MAX_WAITING),
             "JOBLEDGER_LOG_FORMAT": "json",
             "JOBLEDGER_SHUTDOWN_GRACE_S": "1",
             "JOBLEDGER_STREAM_HEARTBEAT_S": "2",
         }
-        if self.shape == "external":
+        if self.shape.database == "external":
             port = self.backs[number].port
             environment["JOBLEDGER_DATABASE_URL"] = (
                 f"postgresql://postgres@127.0.0.1:{port}/jobledger"
@@ -360,6 +371,11 @@ class World:
         """List the processes that write views beside a server."""
         return [pid for server in self.servers for pid in children(server.pid, "api.beside")]
 
+    def server_processes(self) -> list[int]:
+        """List the processes that answer requests, or keep those that do."""
+        pids = [server.pid for server in self.servers if server.pid]
+        return pids + [child for pid in pids for child in children(pid, "api.cli.main")]
+
     # Healing
 
     def heal_now(self) -> None:
@@ -368,7 +384,7 @@ class World:
             proxy.heal()
         for actor in (*self.servers, *self._clients, self.keeper):
             actor.signal(signal.SIGCONT)
-        for pid in (*self.postgres_pids(), *self.view_writers()):
+        for pid in (*self.postgres_pids(), *self.view_writers(), *self.server_processes()):
             send(pid, signal.SIGCONT)
         with suppress(OSError):
             self.disk.empty()
@@ -376,14 +392,14 @@ class World:
     async def heal(self) -> None:
         """Take every fault away and start what does not run."""
         self.heal_now()
-        if self.shape == "external":
+        if self.shape.database == "external":
             await self.keeper.start()
         for actor in (*self.servers, *self._clients):
             await actor.start()
 
     def memory_mb(self) -> float:
-        """Give the largest server's resident memory."""
-        return max((resident_mb(server.pid) for server in self.servers), default=0.0)
+        """Give the largest server process's resident memory."""
+        return max(map(resident_mb, self.server_processes()), default=0.0)
 
 
 def jobs(scale: Scale) -> dict[str, Any]:
