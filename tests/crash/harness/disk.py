@@ -46,13 +46,19 @@ class Disk:
         else:
             self.kind = "not limited: mounting is not allowed here"
 
-    def unmount(self) -> None:
-        """Let go of it. Idempotent."""
+    def unmount(self, *, keep: bool = False) -> None:
+        """Let go of it; what was kept lies in the folder afterwards. Idempotent."""
         if self.is_limited:
             self.empty()
+            kept = self.folder.with_name("postgres-kept")
+            if keep:
+                shutil.copytree(self.folder, kept, symlinks=True)
             if not _run("umount", str(self.folder)):
                 _run("umount", "-l", str(self.folder))
             self.kind = "unmounted"
+            if keep:
+                self.folder.rmdir()
+                kept.rename(self.folder)
         self._image.unlink(missing_ok=True)
 
     def fill(self, leave_bytes: int = 0) -> None:

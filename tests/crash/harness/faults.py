@@ -7,7 +7,6 @@ does so again for all of them, so that faults may overlap.
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from random import Random
 from typing import Final
 
@@ -245,25 +244,34 @@ async def burst(world: World, dice: Random) -> None:
 
 
 async def fill_disk(world: World, dice: Random) -> None:
-    """PostgreSQL can write nothing new; half of the time it is driven to where that ends it."""
+    """PostgreSQL can write nothing new; most of the time it is driven to where that ends it."""
     if not world.disk.is_limited:
         return
     await asyncio.to_thread(world.disk.fill)
     try:
-        if dice.random() < 0.6:
-            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection = await asyncpg.connect(world.dsn, timeout=3)
-                try:
-                    for _ in range(80):  # used-up segments are used again before new ones are made
-                        await connection.execute(
-                            "select pg_logical_emit_message(true, 'x', 'x'), pg_switch_wal()",
-                            timeout=3,
-                        )
-                finally:
-                    connection.terminate()
+        if dice.random() < 0.7:
+            await _use_up_segments(world)
         await pause(dice.uniform(0.5, 4.0))
     finally:
         await asyncio.to_thread(world.disk.empty)
+
+
+async def _use_up_segments(world: World) -> None:
+    """Switch from one segment of PostgreSQL's log to the next until there is none.
+
+    Segments that are used up are used again before new ones are made. Where none can be made
+    PostgreSQL panics, and it does so again whenever it recovers, for as long as the disk is full.
+    """
+    try:
+        connection = await asyncpg.connect(world.dsn, timeout=3)
+        try:
+            for _ in range(200):
+                statement = "select pg_logical_emit_message(true, 'x', 'x'), pg_switch_wal()"
+                await connection.execute(statement, timeout=3)
+        finally:
+            connection.terminate()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        world.counts[f"disk full, PostgreSQL ended ({type(error).__name__})"] += 1
 
 
 FAULTS: Final[tuple[tuple[int, Fault], ...]] = (

@@ -115,13 +115,14 @@ async def run(
     except NotBack as error:
         report.not_back = str(error)
     finally:
-        report.left = await world.close()
-        world._keep_history(world.servers)
-        report.counts += world.counts
         for line in journal.lines(world.journals):
             report.told[line.told] += 1
             if line.told == "failed":
                 report.findings.examples.append(f"failed: {line}")
+        is_over = report.rounds > 0 and report.is_sound
+        report.left = await world.close(keep=not is_over)
+        world._keep_history(world.servers)
+        report.counts += world.counts
     return report
 
 

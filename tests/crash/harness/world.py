@@ -116,8 +116,8 @@ class World:
         await self.take_shape(shape)
         await self._furnish()
 
-    async def close(self) -> list[str]:
-        """End everything; give what would have lived on."""
+    async def close(self, *, keep: bool) -> list[str]:
+        """End everything; give what would have lived on. What PostgreSQL holds is kept if wanted."""
         self.heal_now()
         for actor in self._clients:
             await actor.kill()
@@ -127,7 +127,7 @@ class World:
             await proxy.close()
         await self._web.close()
         left = await self._until_nothing_lives()
-        self.disk.unmount()
+        await asyncio.to_thread(self.disk.unmount, keep=keep)
         return left
 
     async def _until_nothing_lives(self) -> list[str]:
