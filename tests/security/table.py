@@ -117,6 +117,7 @@ def _native() -> Iterable[Entry]:
     yield entry("PATCH", one, RUN, body={"name": "changed", "labels": {"a": "b"}})
     yield entry("DELETE", one, RUN)
     yield entry("GET", f"{one}/events", READ)
+    yield entry("GET", f"{one}/changes", READ)
     for verb in ("cancel", "pause", "resume"):
         yield entry("POST", f"{one}/{verb}", RUN, body={})
     yield entry("POST", f"{one}/restart", RUN, body={})
@@ -137,6 +138,7 @@ def _native() -> Iterable[Entry]:
     yield entry("POST", "/v1/work/{lease}/heartbeat", WORK)
     yield entry("GET", "/v1/events", READ, query="?limit=1000&job_id={job_id}")
     yield entry("GET", "/v1/projections", READ)
+    # Views are shared: each of these takes a key of all organizations, see test_routes.
     yield entry("POST", "/v1/projections/{name}/rebuild", ADMIN)
     yield entry("POST", "/v1/projections/{name}/verify", AUDIT)
     yield entry("POST", "/v1/projections/{name}/replay", ADMIN, body={})

@@ -389,6 +389,8 @@ async def test_what_is_of_all_organizations_takes_a_key_of_all(server: Server) -
     for method, path in (
         ("POST", "/v1/tree/keys"),
         ("POST", "/v1/projections/jobs/rebuild"),
+        ("POST", "/v1/projections/jobs/verify"),
+        ("POST", "/v1/projections/jobs/replay"),
         ("GET", "/tile/entries/000.p/1"),
     ):
         answer = await stranger.call(method, path)
