@@ -1,6 +1,7 @@
 """The web application, put together from a node: routes, what surrounds them, and how it ends."""
 
 import json
+import re
 from typing import Final
 
 from aiohttp import web
@@ -51,13 +52,29 @@ def build_app(node: Node) -> web.Application:
     app.router.add_routes(pages.routes())
     app[MOUNTED] = MOUNTS
     for mount in MOUNTS:
-        app.router.add_routes(mount.routes())
+        app.router.add_routes(map(_whole_names, mount.routes()))
     for route in ROUTES:
         handler = guarded(route)
-        app.router.add_route(route.method, route.path, handler)
+        path = whole_names(route.path)
+        app.router.add_route(route.method, path, handler)
         if route.method == "GET":
-            app.router.add_route("HEAD", route.path, handler)
+            app.router.add_route("HEAD", path, handler)
     return app
+
+
+def whole_names(path: str) -> str:
+    """Let a name in a path be any but one with a slash; by itself the router leaves out braces.
+
+    >>> whole_names("/v1/jobs/{job_id}/history")
+    '/v1/jobs/{job_id:[^/]+}/history'
+    """
+    return re.sub(r"{(\w+)}", r"{\1:[^/]+}", path)
+
+
+def _whole_names(route: web.AbstractRouteDef) -> web.AbstractRouteDef:
+    if not isinstance(route, web.RouteDef):
+        return route
+    return web.route(route.method, whole_names(route.path), route.handler, **route.kwargs)
 
 
 def build_runner(node: Node) -> web.AppRunner:

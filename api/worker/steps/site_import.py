@@ -100,7 +100,8 @@ def _listing(name: str, entries: Sequence[_Entry], size: int) -> dict[str, Any]:
 
 def _entries(opened: zipfile.ZipFile) -> tuple[_Entry, ...]:
     """Look the whole archive through before anything is written."""
-    infos = [info for info in opened.infolist() if not info.is_dir()]
+    # The library cannot tell what an entry without a name is; it is refused below.
+    infos = [info for info in opened.infolist() if not (info.filename and info.is_dir())]
     if len(infos) > MAX_FILES:
         raise StepFailed(f"the archive holds more than {MAX_FILES} files", input_at_fault=True)
     if sum(info.file_size for info in infos) > MAX_BYTES:
