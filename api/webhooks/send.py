@@ -10,7 +10,7 @@ import aiohttp
 from msgspec import Struct
 
 from api.webhooks.message import Message
-from api.webhooks.target import GuardedResolver, is_refusal, why_not
+from api.webhooks.target import GuardedResolver, guarded_socket, is_refusal, why_not
 from ledger.clock import Clock
 
 GONE: Final = 410
@@ -50,6 +50,7 @@ class Sender:
                 limit=connections,
                 resolver=GuardedResolver(private=private),
                 use_dns_cache=False,
+                socket_factory=None if private else guarded_socket,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"jobledger-webhooks/{version('jobledger')}"},

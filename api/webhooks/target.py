@@ -2,15 +2,18 @@
 
 An address is judged twice: as text when it is set, and by what it resolves to at every connection.
 The connection is made to the very addresses that were judged, so a name that changes what it stands
-for in between gains nothing. Redirects are never followed, proxies of the environment not used.
+for in between gains nothing. And it is judged a third time where the socket is made, because what
+looks like an address (`2130706433`, `127.1`) is never resolved. Redirects are never followed, proxies of the environment not used.
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from typing_extensions import override
@@ -22,6 +25,10 @@ _EMBEDDING: Final = tuple(
     ipaddress.IPv6Network(network) for network in ("64:ff9b::/96", "2002::/16", "::/96")
 )
 """IPv6 ranges that lead on to IPv4 addresses."""
+
+
+_NUMBER: Final = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
+"""What a name cannot end in: such a host is an IPv4 address (WHATWG URL, "ends in a number")."""
 
 
 class TargetRefused(OSError):
@@ -39,6 +46,8 @@ def is_public(address: str) -> bool:
         if ip.ipv4_mapped is not None:
             return is_public(str(ip.ipv4_mapped))
         if any(ip in network for network in _EMBEDDING):
+            return False
+        if ip.is_site_local:
             return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
@@ -70,11 +79,14 @@ def why_not(url: str, *, private: bool) -> str | None:
 
 
 def _why_not_host(host: str) -> str | None:
+    host = host.rstrip(".")
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return "it names a host of the server's own network"
     try:
         refused = not is_public(host)
     except ValueError:
+        if "%" in host or ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]):
+            return "it is an address in a form that hides what it is"
         return None  # a name: what it stands for is looked at when it is resolved
     return "it is an address of the server's own network" if refused else None
 
@@ -99,6 +111,22 @@ class GuardedResolver(AbstractResolver):
     @override
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def guarded_socket(address: AddrInfoType) -> socket.socket:
+    """Make the socket of a connection to an address to which events may be sent.
+
+    Raises:
+        TargetRefused: it is none.
+    """
+    family, kind, protocol, _, target = address
+    try:
+        allowed = is_public(str(target[0]))
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise TargetRefused("the address is of the server's own network")
+    return socket.socket(family, kind, protocol)
 
 
 def is_refusal(error: BaseException) -> bool:

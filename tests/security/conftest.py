@@ -10,6 +10,8 @@ from tests.api.serving import Server, serving
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
-    """Give a server of a database of its own, which limits nobody's rate."""
-    async with serving(database_url, tmp_path, product_live_rate_per_minute=0) as here:
+    """Give a server of a database of its own, which limits nobody's rate and may send anywhere."""
+    async with serving(
+        database_url, tmp_path, product_live_rate_per_minute=0, webhook_private_targets=True
+    ) as here:
         yield here

@@ -117,7 +117,6 @@ def _native() -> Iterable[Entry]:
     yield entry("PATCH", one, RUN, body={"name": "changed", "labels": {"a": "b"}})
     yield entry("DELETE", one, RUN)
     yield entry("GET", f"{one}/events", READ)
-    yield entry("GET", f"{one}/changes", READ)
     for verb in ("cancel", "pause", "resume"):
         yield entry("POST", f"{one}/{verb}", RUN, body={})
     yield entry("POST", f"{one}/restart", RUN, body={})
@@ -189,15 +188,16 @@ def _webhooks() -> Iterable[Entry]:
         return Entry(method=method, path=path, api="native", roles=roles, **more)
 
     one = "/v1/webhooks/{webhook}"
-    made = {"name": "own", "url": "https://example.com/"}
+    made = {"name": "Made{organization}", "url": "http://127.0.0.1:9/"}
     yield entry("GET", "/v1/webhooks", RUN)
     yield entry("POST", "/v1/webhooks", ADMIN, body=made, makes_its_own=True)
     yield entry("GET", one, RUN)
     yield entry("PATCH", one, ADMIN, body={"description": "changed"})
     yield entry("DELETE", one, ADMIN)
     yield entry("POST", f"{one}/secrets", ADMIN, body={})
-    for verb in ("enable", "disable", "test"):
-        yield entry("POST", f"{one}/{verb}", RUN, body={})
+    yield entry("POST", f"{one}/enable", RUN)
+    yield entry("POST", f"{one}/disable", RUN, body={})
+    yield entry("POST", f"{one}/test", RUN)
     yield entry("POST", f"{one}/replay", RUN, body={"position": 0})
     yield entry("GET", f"{one}/deliveries", RUN)
     yield entry("GET", f"{one}/parked", RUN)

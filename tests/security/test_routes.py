@@ -137,7 +137,6 @@ class Ground:
     async def make(self) -> None:
         """Make one of everything, each with a word in it that nobody else may see."""
         server = self.server
-        # A lease that outlasts the visits, however slow the machine: its end would be an event.
         self.job = await server.define(
             "Secret", description="PRIVATE", tags=["PRIVATE"], policies={"lease_s": 3600}
         )
@@ -159,9 +158,8 @@ class Ground:
         for scope in ({}, {"Ledger-Organization": "default"}):
             told = {"description": "PRIVATE"}
             (await server.put("/v1/consumers/Following", told, headers=scope)).expect(201)
-            told = told | {"name": "Calling", "url": "https://example.com/"}
-            (await server.post("/v1/webhooks", told, headers=scope)).expect(201)
-            (await server.post("/v1/webhooks/Calling/disable", headers=scope)).expect(200)
+            hook = {"name": "Hooked", "url": "http://127.0.0.1:9/PRIVATE", **told}
+            (await server.post("/v1/webhooks", hook, headers=scope)).expect(201)
         path = "/v1/data_factory/files?filename=PRIVATE.txt"
         self.file = (await server.post(path, b"PRIVATE")).expect(201).json
         read = f"/dw/data/v18_1/jobs/Secret/executions/{self.ended['number']}"
@@ -178,7 +176,7 @@ class Ground:
             "lease": self.lease["lease"],
             "key": self.key["uuid"],
             "consumer": "Following",
-            "webhook": "Calling",
+            "webhook": "Hooked",
             "schedule": self.job["uuid"],
             "file": self.file["id"],
             "id": str(execution["number"]),
