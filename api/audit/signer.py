@@ -146,22 +146,31 @@ class TreeSigner:
             StoreUnavailable: the database cannot be reached; nothing was changed, or all was.
         """
         with store_errors():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
-                signer, found = await self._own(connection)
-                if signer is None:
-                    raise NotTheKey(self._no_key)
-                newest = await published.newest(connection)
-                follower = keyfile.new(signer.verifier.name)
-                await asyncio.to_thread(
-                    keyfile.write, keyfile.next_to(self._key_file), f"{follower.text}\n"
-                )
-                change = sign_change(signer, follower, newest.size if newest else 0)
-                await connection.execute(
-                    SQL["add_key"], len(found) + 1, follower.verifier.text, change.decode()
-                )
-        await asyncio.to_thread(keyfile.next_to(self._key_file).replace, self._key_file)
+            async with self._pool.acquire() as connection:
+                # Held until the file has its place: the next change must not find it half done.
+                await connection.execute("select pg_advisory_lock($1)", _LOCK)
+                try:
+                    follower = await self._replaced(connection)
+                finally:
+                    await connection.execute("select pg_advisory_unlock($1)", _LOCK)
         _log.info("the tree's key was changed", key=follower.verifier.text)
+
+    async def _replaced(self, connection: Connection) -> Signer:
+        async with connection.transaction():
+            signer, found = await self._own(connection)
+            if signer is None:
+                raise NotTheKey(self._no_key)
+            newest = await published.newest(connection)
+            follower = keyfile.new(signer.verifier.name)
+            await asyncio.to_thread(
+                keyfile.write, keyfile.next_to(self._key_file), f"{follower.text}\n"
+            )
+            change = sign_change(signer, follower, newest.size if newest else 0)
+            await connection.execute(
+                SQL["add_key"], len(found) + 1, follower.verifier.text, change.decode()
+            )
+        await asyncio.to_thread(keyfile.next_to(self._key_file).replace, self._key_file)
+        return follower
 
     async def _run(self) -> None:
         while True:

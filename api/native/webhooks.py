@@ -9,6 +9,7 @@ import socket
 from typing import Final, cast, get_args
 
 from aiohttp import web
+from asyncpg import ForeignKeyViolationError
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 from yarl import URL
@@ -187,7 +188,7 @@ async def patch(call: Call) -> web.Response:
     description = told.pop("description", None)
     with store_errors():
         async with call.node.store.pool.acquire() as connection, connection.transaction():
-            await connection.fetchrow(CONSUMERS["lock"], consumer.id)
+            await _lock(connection, consumer)
             hook = await _hook(connection, consumer)
             await hooks.change(connection, replace(hook, **told))
             now = await catalog.by_id(connection, consumer.id) or consumer
@@ -233,7 +234,7 @@ async def rotate(call: Call) -> web.Response:
     secret = _secret(post.secret)
     with store_errors():
         async with call.node.store.pool.acquire() as connection, connection.transaction():
-            await connection.fetchrow(CONSUMERS["lock"], consumer.id)
+            await _lock(connection, consumer)
             await hooks.add_secret(
                 connection,
                 consumer.id,
@@ -261,7 +262,10 @@ async def test(call: Call) -> web.Response:
                 "It was sealed by a server with another key; ask that one, or rotate the secret.",
             ) from None
     message = ping(str(new_uuid()), instant_text(node.clock()), consumer.name)
-    attempt = await send_test(node.store.pool, node.webhooks.sender, hook, keys, message)
+    try:
+        attempt = await send_test(node.store.pool, node.webhooks.sender, hook, keys, message)
+    except ForeignKeyViolationError:  # it was removed while the message was under way
+        raise not_found("webhook", consumer.name) from None
     return answer(_attempt_view(attempt))
 
 
@@ -324,6 +328,16 @@ async def find(call: Call) -> Consumer:
     if known is None:
         raise not_found("webhook", name)
     return known
+
+
+async def _lock(connection: Connection, consumer: Consumer) -> None:
+    """Keep others from changing a webhook, which somebody may have removed since it was found.
+
+    Raises:
+        ProblemError: it is gone.
+    """
+    if await connection.fetchrow(CONSUMERS["lock"], consumer.id) is None:
+        raise not_found("webhook", consumer.name)
 
 
 async def _hook(connection: Connection, consumer: Consumer) -> Hook:

@@ -25,8 +25,8 @@ from api.mounts.ocapi.incoming import guarded
 from api.native.problems import ProblemError
 from ledger.errors import LedgerError, Unavailable
 
-_OWN: Final = re.compile(r"(?:/s/[^/]+)?/dw/.*|/dwsso/.*|/on/demandware\.servlet/.*", re.DOTALL)
-_TOKEN: Final = re.compile(r"(?:/s/[^/]+)?/dw(?:sso)?/oauth2/.*", re.DOTALL)
+_OWN: Final = re.compile(r"(?:/s/[^/]*)?/dw/.*|/dwsso/.*|/on/demandware\.servlet/.*", re.DOTALL)
+_TOKEN: Final = re.compile(r"(?:/s/[^/]*)?/dw(?:sso)?/oauth2/.*", re.DOTALL)
 _PREFIXES: Final = ("/dw", "/s/{site}/dw")
 _WEBDAV: Final = "/on/demandware.servlet/webdav"
 _LOGS: Final = ("/Sites/Impex/log", "/Sites/LOGS/jobs/{job_id}")
