@@ -24,6 +24,7 @@ from ledger.handle.keys import Keys, new_secret
 from ledger.store.port import Context
 
 FILE: Final = "credentials.json"
+MIN_SECRET: Final = 24
 _OTHERS: Final = 0o077
 """Permissions of everybody but the owner."""
 _log = structlog.get_logger(__name__)
@@ -59,7 +60,10 @@ def read_credentials(directory: Path) -> Credentials | None:
 
 async def ensure_credentials(directory: Path, url: str, keys: Keys) -> Credentials:
     """Make the file if it is missing, and see that the log knows its keys. Idempotent."""
-    known = read_credentials(directory) or _first(directory, _made_up(url))
+    found = read_credentials(directory)
+    if found is not None:
+        _require_long(directory, found)
+    known = found or _first(directory, _made_up(url))
     credentials = replace(known, url=url)
     if credentials != known:
         write_credentials(directory, credentials)
@@ -91,6 +95,18 @@ async def ensure_credentials(directory: Path, url: str, keys: Keys) -> Credentia
             credentials = replace(credentials, **made)
             write_credentials(directory, credentials)
     return credentials
+
+
+def _require_long(directory: Path, credentials: Credentials) -> None:
+    """Refuse secrets that somebody chose and that can be guessed from the digests in the log.
+
+    Raises:
+        ValueError: one is too short.
+    """
+    for name in ("admin_key", "client_secret", "api_key", "password"):
+        if len(getattr(credentials, name)) < MIN_SECRET:
+            message = f"{directory / FILE}: {name} must have at least {MIN_SECRET} characters"
+            raise ValueError(message)
 
 
 def _made_up(url: str) -> Credentials:

@@ -20,6 +20,7 @@ from ledger.ids import new_uuid
 CLIENT_GONE: Final = 499
 """Logged where the caller hung up before there was an answer."""
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_READING: Final = frozenset(("GET", "HEAD"))
 _SAFE: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 _log = structlog.get_logger("api.request")
@@ -68,7 +69,14 @@ async def tell(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "jobledger"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
+    if "Cache-Control" not in response.headers and request.method in _READING and _shows(request):
+        # A shared cache knows of Authorization, and of no other header that an answer depends on.
+        response.headers["Cache-Control"] = "private, no-cache"
     response.headers.update(request.get(ALLOWANCE, {}))
+
+
+def _shows(request: web.Request) -> bool:
+    return "X-Api-Key" in request.headers or "Authorization" in request.headers
 
 
 def _pattern(request: web.Request) -> str:

@@ -28,7 +28,7 @@ from tests.security.raw import ask
 from tests.security.table import TABLE, Entry
 from tests.security.test_routes import NOWHERE, Ground
 
-EXAMPLES: Final = int(os.environ.get("JOBLEDGER_FUZZ_EXAMPLES", "2"))
+EXAMPLES: Final = int(os.environ.get("JOBLEDGER_FUZZ_EXAMPLES", "1"))
 SEEDED: Final = settings(
     max_examples=EXAMPLES,
     derandomize=True,
@@ -157,7 +157,7 @@ async def test_nothing_that_the_description_allows_or_forbids_makes_a_500(server
         with suppress(Unsatisfiable):  # nothing about the operation can be wrong
             cases += made(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
         requests.extend(of_case(case, names) for case in cases for names in ({}, real))
-    assert await send_all(server, requests) >= len(operations) * 4
+    assert await send_all(server, requests) >= len(operations) * 2
     (await server.get("/readyz")).expect(200)
 
 
@@ -242,7 +242,7 @@ async def test_no_request_to_a_vendors_paths_makes_a_500(server: Server) -> None
     """Arbitrary names, queries, headers and bodies get an answer in the vendor's own form."""
     ground = Ground(server)
     await ground.make()
-    config = settings(SEEDED, max_examples=2 * EXAMPLES)
+    config = settings(SEEDED, max_examples=3 * EXAMPLES)
     requests: list[Sent] = []
     for entry in TABLE:
         if entry.api == "native":

@@ -452,3 +452,16 @@ async def test_a_stream_that_is_followed_shows_no_other_organization(server: Ser
             seen += await response.content.readline()
     assert b"PRIVATE" not in seen
     assert b"Secret" not in seen
+
+
+async def test_no_shared_cache_keeps_an_answer(server: Server) -> None:
+    """What takes a key to read says that it is not for others, whatever header the key came in."""
+    await server.define("Nothing")
+    for entry in TABLE:
+        if entry.roles is None or entry.method != "GET":
+            continue
+        headers = {"X-Api-Key": server.key}
+        answer = await visit(server.under(""), entry, NOWHERE, headers)
+        told = answer.headers.get("Cache-Control", "")
+        assert "private" in told or "no-store" in told or "no-cache" in told, (entry.key, answer)
+        assert "public" not in told

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import api
 import ledger
 from api.auth import authenticate, tokens
+from api.auth.credentials import ensure_credentials
 from ledger.handle.keys import new_secret, secret_digest
 from tests.api.ocapi import ask_token, client
 from tests.api.serving import Server
@@ -254,3 +255,15 @@ def test_secrets_of_our_own_have_256_random_bits() -> None:
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
     assert all(len(urlsafe_b64decode(one + "==")) == 32 for one in made)
+
+
+async def test_a_first_secret_that_can_be_guessed_stops_the_start(
+    server: Server, tmp_path: Path
+) -> None:
+    """A short secret in the credentials file is refused by name: its digest would be in the log."""
+    file = tmp_path / "credentials.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "password": "hunter2"}))
+    with pytest.raises(ValueError, match="password must have at least 24 characters") as refused:
+        await ensure_credentials(tmp_path, server.url, server.node.keys)
+    assert "hunter2" not in str(refused.value)
