@@ -32,7 +32,9 @@ from ledger.errors import LedgerError, Unavailable
 from ledger.merkle.note import BadSignature, MalformedNote, Signer
 from ledger.merkle.proof import MissingTile, verify_consistency
 from ledger.merkle.streams import EMPTY_STREAMS_ROOT
+from ledger.merkle.tree import HASH_BYTES, TILE_WIDTH, leaf_hash
 from ledger.store.pool import store_errors
+from ledger.store.raw import read_raw
 from ledger.store.tail import Tail
 from projections.port import Connection, Pool
 from projections.tree import query as tree
@@ -282,7 +284,28 @@ class TreeSigner:
             if note is not None and not await self._continues(connection, trust, note, now):
                 return False
         await self._check_kept(connection, trust, kept, last)
+        if last is not None and last.size:
+            await self._check_log(last.size)
         return True
+
+    async def _check_log(self, size: int) -> None:
+        """See that the last event that was signed is still what was signed.
+
+        The tree is made once of each event. A log that was cut off behind the tree's back and went on
+        from there would stand beside a tree that remembers other events.
+
+        Raises:
+            Contradiction: it is another one, or gone.
+        """
+        index, place = divmod(size - 1, TILE_WIDTH)
+        signed_leaves = await tree.tile(self._pool, 0, index, place + 1)
+        found = [
+            leaf_hash(event.entry)
+            async for page in read_raw(self._pool, after=size - 1, until=size)
+            for event in page
+        ]
+        if signed_leaves is None or found != [signed_leaves[-HASH_BYTES:]]:
+            raise Contradiction(size, f"the event at {size} is not the one that was signed")
 
     async def _continues(
         self, connection: Connection, trust: Trust, note: str, now: tree.Head

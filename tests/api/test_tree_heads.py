@@ -155,6 +155,27 @@ async def test_a_cut_log_is_not_signed(
         )
 
 
+async def test_a_log_that_went_on_from_an_earlier_point_is_not_signed(
+    server: Server, database_url: str
+) -> None:
+    """Events that were put in the place of signed ones stop the signing, however many there are."""
+    await server.define()
+    size = (await signed(server))["signed"]["size"]
+    async with tampering(database_url) as connection:
+        await connection.execute(
+            "update ledger.events set event_id = gen_random_uuid() where position = $1", size
+        )
+    await server.run()
+
+    async def refused() -> Any:
+        told = (await server.get("/v1/tree")).expect(200).json["signing"]
+        return told if told["state"] == "inconsistent" else None
+
+    told = await eventually(refused)
+    assert told["size"] == size
+    assert told["reason"] == f"the event at {size} is not the one that was signed"
+
+
 async def test_a_changed_head_is_found(server: Server, database_url: str) -> None:
     """A stored head that is not what the key signed stops the signing."""
     await signed(server)
