@@ -651,10 +651,11 @@ def _tree() -> tuple[Route, ...]:
     )
 
 
+# Patterns below one prefix are tried in this order: what is asked for most comes first.
 ROUTES: Final[tuple[Route, ...]] = (
+    *_executions(),
     *_jobs(),
     *_job_statistics(),
-    *_executions(),
     *_work(),
     *_audit(),
     *_tree(),
