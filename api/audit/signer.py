@@ -36,6 +36,7 @@ from ledger.merkle.tree import HASH_BYTES, TILE_WIDTH, leaf_hash
 from ledger.store.pool import store_errors
 from ledger.store.raw import read_raw
 from ledger.store.tail import Tail
+from ledger.tasks import end
 from projections.port import Connection, Pool
 from projections.tree import query as tree
 
@@ -104,9 +105,7 @@ class TreeSigner:
         """End signing; what is being written is written. Idempotent."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
         signing, self._signing = self._signing, None
         if signing is not None:
             await asyncio.wait((signing,), timeout=STOP_S)

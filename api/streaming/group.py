@@ -47,6 +47,7 @@ class Group:
         self._mark_every = mark_every
         self._members: dict[Member, bool] = {}
         self._task: asyncio.Task[None] | None = None
+        self._is_stopped = False
         self._told = feed.ring.top
         self.position = feed.ring.top
         self.interested = 0
@@ -60,6 +61,7 @@ class Group:
 
     def stop(self) -> None:
         """End following; nobody is interested any more. Idempotent."""
+        self._is_stopped = True
         if self._task is not None:
             self._task.cancel()
 
@@ -80,7 +82,7 @@ class Group:
         loop = asyncio.get_running_loop()
         ring = self._feed.ring
         beat_at = loop.time() + self._heartbeat_s
-        while True:
+        while not self._is_stopped:
             try:
                 async with asyncio.timeout_at(beat_at):
                     await ring.past(self.position)
@@ -105,6 +107,8 @@ class Group:
             try:
                 return await self._feed.recent(self._wanted, self.position, through)
             except Unavailable as error:
+                if self._is_stopped:
+                    raise asyncio.CancelledError from error  # the cancellation was lost in it
                 _log.info("a stream waits", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
 
@@ -133,7 +137,7 @@ class Group:
         self.position = self._feed.ring.top
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
+        if task.cancelled() or self._is_stopped:
             return
         _log.error("a group of streams failed", exc_info=task.exception())
         for member in list(self._members):

@@ -13,7 +13,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from api.streaming.session import Limits, Session, Span
 from ledger.errors import LedgerError, Unavailable
 from ledger.store.append import Appender
 from ledger.store.tail import Tail
+from ledger.tasks import end
 
 READ_EVENTS: Final = 1000
 READ_BYTES: Final = 256 * 1024
@@ -131,9 +132,7 @@ class Hub:
         self._appender.on_rows = None
         self._restart(self._top)
         for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     @contextmanager
     def open(
@@ -247,8 +246,12 @@ class Hub:
             _log.exception("what was committed cannot be streamed at once")
 
     async def _read(self) -> None:
-        """Keep the ring at the head."""
-        while True:
+        """Keep the ring at the head, for as long as this is the ring's one reader.
+
+        A cancellation that meets a breaking connection can be lost; then this ends by not being it.
+        """
+        me = asyncio.current_task()
+        while self._reading is me:
             await self._tail.wait_past(self._top, timeout_s=60)
             try:
                 page = await self._reader.step(
@@ -258,10 +261,15 @@ class Hub:
                     limit=READ_EVENTS,
                     max_bytes=READ_BYTES,
                 )
-            except Unavailable as error:
-                _log.warning("the streams' reader was interrupted", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - without it every stream would fall silent
+                if isinstance(error, Unavailable):
+                    _log.warning("the streams' reader was interrupted", error=type(error).__name__)
+                else:
+                    _log.exception("the streams' reader failed")
                 await asyncio.sleep(RETRY_S)
                 continue
+            if self._reading is not me:
+                return
             # Commits of this process may have come in meanwhile.
             self._take([line for line in page.lines if line.position > self._top])
 
@@ -305,8 +313,11 @@ class Hub:
                 try:
                     if not await opened.is_allowed():
                         opened.session.end()
-                except LedgerError as error:
-                    _log.warning("keys cannot be looked up", error=type(error).__name__)
+                except Exception as error:  # noqa: BLE001 - streams of revoked keys must end
+                    if isinstance(error, LedgerError):
+                        _log.warning("keys cannot be looked up", error=type(error).__name__)
+                    else:
+                        _log.exception("keys cannot be looked up")
                     self._doubted.set()
                     await asyncio.sleep(RETRY_S)
                     break

@@ -25,6 +25,7 @@ from ledger.errors import LedgerError
 from ledger.ids import new_uuid
 from ledger.store.pool import store_errors
 from ledger.store.tail import Tail
+from ledger.tasks import end
 
 MAX_HOOKS: Final = 500
 """Served by one process; those made later wait until others are disabled."""
@@ -76,9 +77,7 @@ class Dispatcher:
         """End serving; requests under way may end first. Idempotent."""
         self._stopping.set()
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
             self._task = None
         if self._serving:
             await asyncio.wait(self._serving.values(), timeout=self._grace_s)
