@@ -136,7 +136,7 @@ class Reactor:
                 if isinstance(done, BaseException):
                     raise done
         finally:
-            holding.cancel()
+            await end(holding)
 
     async def _concerning(self, ends: Sequence[AnyRecorded]) -> set[str]:
         """Give the streams whose end somebody waits for, or may follow; most concern nobody.
