@@ -64,6 +64,17 @@ class Actor:
         if not self._ours:
             self.gave_up.append(status)
 
+    async def run(self, patience_s: float) -> str:
+        """Run it to its end; give what it said if that was not a good one."""
+        await self.start()
+        self._ours = True
+        if self._watch is not None:
+            await asyncio.wait((self._watch,), timeout=patience_s)
+        status = self._process.returncode if self._process is not None else None
+        if status is None:
+            await self.kill()
+        return "" if status == 0 else f"status {status}: {self.log.read_text()[-500:]}"
+
     async def kill(self) -> None:
         """End it as the kernel ends a process that has no say."""
         await self._end(signal.SIGKILL)

@@ -76,6 +76,7 @@ ZEROS: Final = (
     "rows different from a fresh fold",
     "streams set aside",
     "tree different from the log",
+    "objections of jobledger verify",
     "positions a tail did not see",
     "events a tail saw that are not in the log",
     "positions out of order in a tail",

@@ -110,6 +110,8 @@ async def run(
                 workers=[actor.name for actor in (*world.workers, *world.writers)],
                 views=None if is_last else _views_to_fold(dice, rest.head),
             )
+            if is_last and (objection := await world.verified()):
+                report.findings.found("objections of jobledger verify", objection)
             if not report.findings.is_sound:
                 break
     except NotBack as error:
@@ -163,7 +165,7 @@ async def _break(
         took_s = await world.until_ready()
         for fault in chosen:
             report.recoveries.setdefault(faults.name_of(fault), []).append(took_s)
-        await pause(dice.uniform(0.1, 1.2))
+        await pause(dice.uniform(0.1, 1.2) if plan is None else 0.1)
 
 
 def show(report: Report) -> str:

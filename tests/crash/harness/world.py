@@ -30,6 +30,7 @@ VIEWS: Final[tuple[Views, ...]] = get_args(Views)
 
 READY_S: Final = 60.0
 """Within this long everything is back after everything was healed."""
+VERIFY_S: Final = 300.0
 LOOK_S: Final = 0.05
 MAX_WAITING: Final = 300
 CRON: Final = ("tick-skip", "tick-queue")
@@ -290,6 +291,16 @@ class World:
                 return answer
             await pause(0.2)
         raise NotBack(f"{method} {path}: {answer.status} {answer.raw[:300]!r} {answer.lost}")
+
+    async def verified(self) -> str:
+        """Have `jobledger verify` check the ledger, signed heads and all; give what it objects to."""
+        verifier = self._actor(
+            "verify",
+            *("-m", "api.cli.main", "verify"),
+            *("--url", f"http://127.0.0.1:{self._ports[0]}", "--data", str(self.data)),
+            environment={"JOBLEDGER_KEY": self.key},
+        )
+        return await verifier.run(VERIFY_S)
 
     async def until_ready(self) -> float:
         """Wait until every server is ready; give the seconds it took.
