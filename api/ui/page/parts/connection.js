@@ -70,9 +70,10 @@ export const connection = new Connection();
 
 /**
  * Call `refresh` now and after each beat: never twice at a time, and at most once in `everyMs`, so
- * that the cost of a view does not grow with the rate of events. A failure is `refresh`'s own to show.
+ * that the cost of a view does not grow with the rate of events. What changes without an event (lags,
+ * leases, signatures) is also asked for each `quietMs`. A failure is `refresh`'s own to show.
  */
-export function keepFresh(refresh, signal, everyMs = 1000) {
+export function keepFresh(refresh, signal, everyMs = 1000, quietMs = 0) {
   let wanted = true;
   let running = false;
   const run = async () => {
@@ -90,6 +91,10 @@ export function keepFresh(refresh, signal, everyMs = 1000) {
     run();
   };
   connection.addEventListener("beat", want, { signal });
+  if (quietMs) {
+    const timer = setInterval(() => document.hidden || connection.state === LOST || want(), quietMs);
+    signal.addEventListener("abort", () => clearInterval(timer));
+  }
   run();
   return want;
 }

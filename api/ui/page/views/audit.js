@@ -28,7 +28,7 @@ class AuditView extends View {
     keepFresh(() => this.attempt(async () => {
       this.tree = await read("/v1/tree", { signal: this.signal });
       this.#showHead();
-    }, null), this.signal, HEAD_MS);
+    }, null), this.signal, HEAD_MS, HEAD_MS);
     if (this.route.query.get("position") || this.route.query.get("execution")) this.#prove();
   }
 

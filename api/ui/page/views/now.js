@@ -24,7 +24,7 @@ class NowView extends View {
     this.drawn = false;
     await this.load(async () => this.#show(await this.#ask()));
     keepFresh(() => this.attempt(async () => this.#show(await this.#ask()), null), this.signal);
-    keepFresh(() => this.attempt(() => this.#showLedger(), null), this.signal, LEDGER_MS);
+    keepFresh(() => this.attempt(() => this.#showLedger(), null), this.signal, LEDGER_MS, LEDGER_MS);
   }
 
   moved() {

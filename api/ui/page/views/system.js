@@ -12,6 +12,7 @@ import { time } from "../parts/times.js";
 import { View } from "../parts/view.js";
 
 const EVERY_MS = 2000;
+const QUIET_MS = 5000;
 const LISTED = 50;
 
 class SystemView extends View {
@@ -40,7 +41,7 @@ class SystemView extends View {
         fill(place, failure(error));
       }
     };
-    const want = keepFresh(refresh, this.signal, EVERY_MS);
+    const want = keepFresh(refresh, this.signal, EVERY_MS, QUIET_MS);
     return want;
   }
 
