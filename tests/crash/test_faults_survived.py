@@ -16,7 +16,7 @@ PLAN = [
     [faults.kill_postmaster, faults.kill_views],
     [faults.burst],
     [faults.fill_disk, faults.kill_tail],
-    [faults.kill_everything],
+    [faults.kill_all_servers, faults.kill_all_of_postgres],
 ]
 
 
