@@ -40,7 +40,7 @@ async def main(port: int, data: Path) -> None:
     """Serve until interrupted."""
     configure_logging("console", "warning")
     views = os.environ.get("JOBLEDGER_VIEWS") or preferred_views()
-    settings = from_environment(port=port, data=data, views=views)
+    settings = from_environment(port=port, data=data, views=views, log_level="warning")
     data.mkdir(parents=True, exist_ok=True)
     postgres = EmbeddedPostgres(data / "postgres")
     dsn = await postgres.start()
