@@ -20,7 +20,8 @@ from tests.unit.projections.lives import START
 
 ROOT = Path(projections.__file__).parent
 READ = {
-    name: load(ROOT / name / "sql" / "read.sql") for name in ("executions", "active", "history")
+    name: load(ROOT / name / "sql" / "read.sql")
+    for name in ("executions", "active", "history", "jobs")
 }
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OPEN = ["pending", "running", "pausing", "paused", "aborting"]
@@ -181,6 +182,28 @@ async def test_other_lists_are_flat(connection: "asyncpg.Connection[Any]", view:
         rest = (job_id, None, None, 51) if view == "active" else (job_id, None, 51)
         nodes = await _plan(connection, READ[view]["page"], scope, *rest)
         _assert_flat(nodes, rows=60)
+
+
+async def test_a_list_of_jobs_reads_one_execution_each(
+    connection: "asyncpg.Connection[Any]",
+) -> None:
+    """However many executions others have: of a job without any, none is looked at."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("""
+            update view_history.history set job_id = 'busy';
+            insert into view_jobs.jobs
+            select 'acme', name, gen_random_uuid(), 1, '', '', '', '{}', false, now(), now(), 1, 1,
+                '\xc0'
+            from unnest(array['busy', 'idle1', 'idle2', 'idle3']) name;
+            analyze view_history.history, view_jobs.jobs
+        """)
+        page = READ["jobs"]["page"]
+        nodes = await _plan(connection, page, None, False, None, None, None, None, None, 101)
+        assert _touched(nodes) <= 10
+    finally:
+        await transaction.rollback()  # with its statistics, which the other plans depend on
 
 
 async def test_an_estimate_reads_twenty_rows_a_job(

@@ -1,5 +1,7 @@
 -- Reading the jobs view; see ../../executions/sql/read.sql for the form of the answers.
 -- A job's last execution and its counts are the history view's, so an answer reflects what both do.
+-- The last one is asked for by a range that holds one job id, in the order of the index on it: by
+-- equality, the planner may look through everybody's newest rows for a job that has none.
 
 -- name: by_job_id
 -- $1 job id.
@@ -21,8 +23,9 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_history.history r
-    where r.organization = j.organization and r.job_id = j.job_id and r.deleted_at is null
-    order by r.created_position desc
+    where r.organization = j.organization and r.deleted_at is null
+        and r.job_id >= j.job_id and r.job_id <= j.job_id
+    order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
@@ -48,8 +51,9 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_history.history r
-    where r.organization = j.organization and r.job_id = j.job_id and r.deleted_at is null
-    order by r.created_position desc
+    where r.organization = j.organization and r.deleted_at is null
+        and r.job_id >= j.job_id and r.job_id <= j.job_id
+    order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
@@ -75,8 +79,9 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_history.history r
-    where r.organization = j.organization and r.job_id = j.job_id and r.deleted_at is null
-    order by r.created_position desc
+    where r.organization = j.organization and r.deleted_at is null
+        and r.job_id >= j.job_id and r.job_id <= j.job_id
+    order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
@@ -102,8 +107,9 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_history.history r
-    where r.organization = j.organization and r.job_id = j.job_id and r.deleted_at is null
-    order by r.created_position desc
+    where r.organization = j.organization and r.deleted_at is null
+        and r.job_id >= j.job_id and r.job_id <= j.job_id
+    order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
@@ -129,8 +135,9 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_history.history r
-    where r.organization = j.organization and r.job_id = j.job_id and r.deleted_at is null
-    order by r.created_position desc
+    where r.organization = j.organization and r.deleted_at is null
+        and r.job_id >= j.job_id and r.job_id <= j.job_id
+    order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
@@ -160,8 +167,9 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_history.history r
-    where r.organization = j.organization and r.job_id = j.job_id and r.deleted_at is null
-    order by r.created_position desc
+    where r.organization = j.organization and r.deleted_at is null
+        and r.job_id >= j.job_id and r.job_id <= j.job_id
+    order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
