@@ -13,6 +13,10 @@ from tests.browser.visitor import REFUSED, visitor
 from tests.browser.world import LASTING, REST, SAY, World
 from tests.integration.worker_processes import site
 
+KILLED = {
+    "steps": [SAY, REST, {**LASTING, "step_id": "last"}],
+    "policies": {"lease_s": 3, "cancel_grace_s": 3},
+}
 VERSIONS = "each => each.map(one => Number(one.textContent))"
 POSITIONS = "each => each.map(one => Number(one.dataset.position))"
 
@@ -121,7 +125,7 @@ async def test_an_execution_is_controlled_from_its_page(open_tab: Open, here: Wo
 
 async def test_a_killed_server_leaves_no_hole(browser: Browser, tmp_path: Path) -> None:
     """The server is killed under open views and comes back: they go on, each event once."""
-    definition = msgspec.convert({"steps": [SAY, REST, {**LASTING, "step_id": "last"}]}, Definition)
+    definition = msgspec.convert(KILLED, Definition)
     async with (
         site(tmp_path) as made,
         visitor(browser, made.url, made.key) as execution,
