@@ -88,7 +88,7 @@ async def run_process(
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
-                env=dict(env),
+                env={**env, **GUARDIAN.start()},
                 cwd=cwd,
                 stdin=given,
                 stdout=readers[0].write_end,

@@ -240,6 +240,14 @@ def test_the_guardian_kills_what_its_worker_leaves() -> None:
     assert left.wait(10) == -9
 
 
+def test_the_guardian_knows_its_worker_s_programs_by_their_mark() -> None:
+    """A program that its worker could not name any more is killed all the same."""
+    marked = {**os.environ, **GUARDIAN.start()}
+    left = subprocess.Popen(["sleep", "600"], start_new_session=True, env=marked)
+    GUARDIAN.close()
+    assert left.wait(10) == -9
+
+
 def test_bindings_become_handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Async functions run here, functions and their names in their own process."""
     (tmp_path / "bound_here.py").write_text(
