@@ -31,7 +31,10 @@ class LedgerPage extends HTMLElement {
     followLinks();
     window.addEventListener("popstate", () => this.#show());
     window.addEventListener(MOVED, () => this.#show());
-    window.addEventListener(SIGNED_OUT, () => this.#me && this.#signIn("Your key is not valid any more."));
+    window.addEventListener(
+      SIGNED_OUT,
+      () => this.#me && this.#signIn("Your key is not valid any more."),
+    );
     connection.addEventListener("beat", () => this.#tellConnection());
     connection.addEventListener("change", () => this.#tellConnection());
     if (key()) this.#enter();
@@ -56,7 +59,10 @@ class LedgerPage extends HTMLElement {
         this.#me = await read("/v1/me", { signal });
       } catch (error) {
         if (signal.aborted || error.status === 401) return;
-        fill(this, failure(error, () => this.#enter()));
+        fill(
+          this,
+          failure(error, () => this.#enter()),
+        );
         if (!(error instanceof Unreachable)) return;
         await pause(RETRY_MS, signal).catch(() => {});
       }
@@ -71,12 +77,20 @@ class LedgerPage extends HTMLElement {
     for (const [view, [word]] of Object.entries(VIEWS)) {
       this.#links.set(view, h("a", { href: to(view) }, word));
     }
-    this.head = h("a", { class: "head", href: to("stream"), title: "Position of the newest event" }, "–");
+    this.head = h(
+      "a",
+      { class: "head", href: to("stream"), title: "Position of the newest event" },
+      "–",
+    );
     this.lost = h("p", { class: "lost", role: "status", hidden: true });
     this.view = h("main", { id: "view", tabindex: -1 });
     fill(
       this,
-      h("a", { class: "skip", href: "#view", onclick: (event) => this.#skip(event) }, "Skip to the content"),
+      h(
+        "a",
+        { class: "skip", href: "#view", onclick: (event) => this.#skip(event) },
+        "Skip to the content",
+      ),
       h(
         "header",
         { class: "frame" },
@@ -100,7 +114,14 @@ class LedgerPage extends HTMLElement {
       h(
         "div",
         { class: "sheet" },
-        h("dl", {}, h("dt", {}, "Roles"), h("dd", {}, roles.join(", ")), h("dt", {}, "Organizations"), h("dd", {}, all ? "all" : organizations.join(", "))),
+        h(
+          "dl",
+          {},
+          h("dt", {}, "Roles"),
+          h("dd", {}, roles.join(", ")),
+          h("dt", {}, "Organizations"),
+          h("dd", {}, all ? "all" : organizations.join(", ")),
+        ),
         h("a", { href: "/docs", target: "_blank", rel: "noopener" }, "API reference"),
         h(
           "button",
@@ -128,7 +149,12 @@ class LedgerPage extends HTMLElement {
     this.head.classList.toggle("off", lost);
     say(this.head, connection.head ? number(connection.head) : "–");
     this.lost.hidden = !lost;
-    say(this.lost, lost ? "The connection is lost. What you see may be old; this goes on by itself when the server is back." : "");
+    say(
+      this.lost,
+      lost
+        ? "The connection is lost. What you see may be old; this goes on by itself when the server is back."
+        : "",
+    );
   }
 
   async #show() {
@@ -162,7 +188,10 @@ class LedgerPage extends HTMLElement {
       await view.open();
     } catch (error) {
       console.error(error);
-      fill(this.view, failure(error, () => location.reload()));
+      fill(
+        this.view,
+        failure(error, () => location.reload()),
+      );
     }
   }
 }

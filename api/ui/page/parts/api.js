@@ -26,7 +26,10 @@ export class Unreachable extends Error {
 export const SIGNED_OUT = "ledger-signed-out";
 
 /** Make a request and give the response as it is; its failures as `Problem` and `Unreachable`. */
-export async function request(path, { method = "GET", headers = {}, body, signal, organization } = {}) {
+export async function request(
+  path,
+  { method = "GET", headers = {}, body, signal, organization } = {},
+) {
   const sent = { ...headers };
   if (key()) sent.Authorization = `Bearer ${key()}`;
   if (organization) sent["Ledger-Organization"] = organization;
@@ -76,7 +79,10 @@ async function json(path, options) {
 export async function read(path, { covering = 0, headers = {}, ...options } = {}) {
   if (!covering) return json(path, { headers, ...options });
   try {
-    return await json(path, { headers: { ...headers, "Ledger-Min-Position": covering }, ...options });
+    return await json(path, {
+      headers: { ...headers, "Ledger-Min-Position": covering },
+      ...options,
+    });
   } catch (error) {
     if (error.kind !== "view-behind") throw error;
     return json(path, { headers, ...options });

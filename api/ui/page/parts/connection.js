@@ -92,7 +92,10 @@ export function keepFresh(refresh, signal, everyMs = 1000, quietMs = 0) {
   };
   connection.addEventListener("beat", want, { signal });
   if (quietMs) {
-    const timer = setInterval(() => document.hidden || connection.state === LOST || want(), quietMs);
+    const timer = setInterval(
+      () => document.hidden || connection.state === LOST || want(),
+      quietMs,
+    );
     signal.addEventListener("abort", () => clearInterval(timer));
   }
   run();

@@ -23,7 +23,11 @@ export async function follow(path, { after = 0, query = {}, signal, take, organi
     try {
       await shown(signal);
       const address = at(path, { ...query, after: position, follow: true });
-      const answer = await request(address, { signal: visible, organization, headers: { Accept: "application/x-ndjson" } });
+      const answer = await request(address, {
+        signal: visible,
+        organization,
+        headers: { Accept: "application/x-ndjson" },
+      });
       for await (const lines of jsonLines(answer.body)) {
         failures = 0;
         const events = lines.filter((line) => line.position > position);

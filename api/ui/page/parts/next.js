@@ -4,7 +4,12 @@ import { h } from "./dom.js";
 import { clock, time } from "./times.js";
 import { to } from "./address.js";
 
-const WHO = { worker: "the worker", ledger: "the ledger", user: "somebody", upstream: "what it waits for" };
+const WHO = {
+  worker: "the worker",
+  ledger: "the ledger",
+  user: "somebody",
+  upstream: "what it waits for",
+};
 const OTHERWISE = {
   released: "a worker may take it",
   timed_out: "it is closed as timed out",
@@ -33,6 +38,9 @@ export function inFull({ next, waiting_for: waitingFor, waits_for: waitsFor = []
     time(next.at),
     next.otherwise ? `; otherwise ${OTHERWISE[next.otherwise] ?? next.otherwise}.` : ".",
     links.length ? " Waits for " : null,
-    links.map((uuid, index) => [index ? ", " : "", h("a", { href: to("executions", uuid) }, h("code", {}, uuid.slice(0, 8)))]),
+    links.map((uuid, index) => [
+      index ? ", " : "",
+      h("a", { href: to("executions", uuid) }, h("code", {}, uuid.slice(0, 8))),
+    ]),
   );
 }

@@ -5,11 +5,23 @@ import { h } from "./dom.js";
 
 /** While something is on its way. Says so to screen readers only when it takes a while. */
 export const loading = (what = "Loading") =>
-  h("div", { class: "notice loading", role: "status" }, h("span", { class: "sr" }, `${what} …`), h("i"), h("i"), h("i"));
+  h(
+    "div",
+    { class: "notice loading", role: "status" },
+    h("span", { class: "sr" }, `${what} …`),
+    h("i"),
+    h("i"),
+    h("i"),
+  );
 
 /** There is nothing, and that is no fault. */
 export const empty = (title, ...more) =>
-  h("div", { class: "notice" }, h("p", { class: "title" }, title), more.length ? h("p", {}, more) : null);
+  h(
+    "div",
+    { class: "notice" },
+    h("p", { class: "title" }, title),
+    more.length ? h("p", {}, more) : null,
+  );
 
 /** What went wrong, and what can be done about it. */
 export function failure(error, again) {
@@ -34,7 +46,12 @@ export function failure(error, again) {
       "div",
       { class: "notice", role: "status" },
       h("p", { class: "title" }, "There is nothing here"),
-      h("p", {}, error.detail || error.message, " It may have been deleted, or it is another organization's."),
+      h(
+        "p",
+        {},
+        error.detail || error.message,
+        " It may have been deleted, or it is another organization's.",
+      ),
     );
   }
   const known = error instanceof Problem;
@@ -43,7 +60,9 @@ export function failure(error, again) {
     { class: "notice", role: "alert" },
     h("p", { class: "title" }, known ? error.message : "Something went wrong on this page"),
     h("p", {}, known ? error.detail : String(error.message ?? error)),
-    known && error.requestId ? h("p", { class: "soft" }, "Request ", h("code", {}, error.requestId)) : null,
+    known && error.requestId
+      ? h("p", { class: "soft" }, "Request ", h("code", {}, error.requestId))
+      : null,
     again ? h("button", { type: "button", onclick: again }, "Try again") : null,
   );
 }

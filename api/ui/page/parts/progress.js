@@ -14,7 +14,11 @@ export function percentOf(progress = {}) {
 /** A bar for an open execution; `redraw` brings it up to date. */
 export function bar() {
   const fill = h("i", {});
-  const track = h("span", { class: "track", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
+  const track = h(
+    "span",
+    { class: "track", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 },
+    fill,
+  );
   const told = h("span", { class: "told" });
   const more = h("span", { class: "told wide-inline" });
   const element = h("span", { class: "bar" }, track, told, more);
@@ -35,7 +39,8 @@ export function redraw(element, { progress, seconds_left: left, status }) {
   if (progress?.total_items && progress.processed_items !== undefined) {
     words.push(`${number(progress.processed_items)} of ${number(progress.total_items)}`);
   }
-  if (left !== null && left !== undefined) words.push(left < 1 ? "nearly done" : `${short(left * 1000)} left`);
+  if (left !== null && left !== undefined)
+    words.push(left < 1 ? "nearly done" : `${short(left * 1000)} left`);
   say(told, percent === null ? "" : `${Math.floor(percent)} %`);
   say(more, words.join(" · "));
 }

@@ -8,9 +8,16 @@ const SHAPES = {
   paused: () => s("path", { d: "M4 3v6M8 3v6", "stroke-width": 2 }),
   stopping: () => s("path", { d: "M3 6h6", "stroke-width": 2 }),
   ok: () => s("path", { d: "M2.5 6.5 5 9l4.5-6", "stroke-width": 1.8, fill: "none" }),
-  warning: () => s("path", { d: "M6 1.8 11 10.4H1Z", "stroke-linejoin": "round" , stroke: "none", fill: "currentColor" }),
+  warning: () =>
+    s("path", {
+      d: "M6 1.8 11 10.4H1Z",
+      "stroke-linejoin": "round",
+      stroke: "none",
+      fill: "currentColor",
+    }),
   error: () => s("path", { d: "m3 3 6 6M9 3 3 9", "stroke-width": 2 }),
-  aborted: () => s("path", { d: "M3 9 9 3M6 1.8a4.2 4.2 0 1 0 .01 0Z", "stroke-width": 1.4, fill: "none" }),
+  aborted: () =>
+    s("path", { d: "M3 9 9 3M6 1.8a4.2 4.2 0 1 0 .01 0Z", "stroke-width": 1.4, fill: "none" }),
 };
 
 /** The kind of state something is in: what its shape and colour are named after. */
@@ -30,7 +37,12 @@ export function kindOf({ status, outcome }) {
   }
 }
 
-const WAITS = { worker: "needs a worker", time: "waits for time", dependency: "waits for others", capacity: "waits for room" };
+const WAITS = {
+  worker: "needs a worker",
+  time: "waits for time",
+  dependency: "waits for others",
+  capacity: "waits for room",
+};
 
 /** The word for a state. */
 export function wordOf({ status, outcome, waiting_for: waitingFor }) {
@@ -43,7 +55,13 @@ export function wordOf({ status, outcome, waiting_for: waitingFor }) {
 export function shape(kind) {
   return s(
     "svg",
-    { class: `shape ${kind}`, viewBox: "0 0 12 12", "aria-hidden": "true", stroke: "currentColor", "stroke-linecap": "round" },
+    {
+      class: `shape ${kind}`,
+      viewBox: "0 0 12 12",
+      "aria-hidden": "true",
+      stroke: "currentColor",
+      "stroke-linecap": "round",
+    },
     (SHAPES[kind] ?? SHAPES.waiting)(),
   );
 }

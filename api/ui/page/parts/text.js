@@ -23,20 +23,17 @@ export function words(text, { shown = SHOWN, mono = false } = {}) {
   const body = h("bdi", { class: mono ? "words mono" : "words", dir: "auto" }, told);
   if (told.length <= shown) return body;
   body.textContent = `${told.slice(0, shown)}…`;
-  const more = h(
-    "button",
-    {
-      type: "button",
-      class: "more",
-      "aria-expanded": "false",
-      onclick: () => {
-        const opens = more.getAttribute("aria-expanded") === "false";
-        more.setAttribute("aria-expanded", String(opens));
-        more.textContent = opens ? "Show less" : label;
-        body.textContent = opens ? told : `${told.slice(0, shown)}…`;
-      },
+  const more = h("button", {
+    type: "button",
+    class: "more",
+    "aria-expanded": "false",
+    onclick: () => {
+      const opens = more.getAttribute("aria-expanded") === "false";
+      more.setAttribute("aria-expanded", String(opens));
+      more.textContent = opens ? "Show less" : label;
+      body.textContent = opens ? told : `${told.slice(0, shown)}…`;
     },
-  );
+  });
   const label = `Show all ${number(told.length)} characters`;
   more.textContent = label;
   return h("span", { class: "clipped" }, body, " ", more);
@@ -52,5 +49,9 @@ export function asDocument(value, shown = 1600) {
 
 /** A digest or id: its ends, whole on hover and when copied. */
 export function digest(hex, shown = 12) {
-  return h("code", { class: "digest", title: hex }, hex.length > shown ? `${hex.slice(0, shown)}…` : hex);
+  return h(
+    "code",
+    { class: "digest", title: hex },
+    hex.length > shown ? `${hex.slice(0, shown)}…` : hex,
+  );
 }

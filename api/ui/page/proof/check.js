@@ -21,26 +21,44 @@ export async function checkEvent(bytes, position, head, proof) {
   steps.push({
     ok: told.position === position,
     title: `It is the event at position ${position}`,
-    lines: [`${told.type} of ${told.stream}, version ${told.version}`, `recorded ${told.recorded_at} by ${told.actor || "nobody named"}`],
+    lines: [
+      `${told.type} of ${told.stream}, version ${told.version}`,
+      `recorded ${told.recorded_at} by ${told.actor || "nobody named"}`,
+    ],
   });
   const erased = parts.data === null;
   if (erased) {
-    steps.push({ ok: null, title: "Its content was erased", lines: ["What is left is its entry, which binds the content by digest and is checked below."] });
+    steps.push({
+      ok: null,
+      title: "Its content was erased",
+      lines: ["What is left is its entry, which binds the content by digest and is checked below."],
+    });
   } else {
     const digest = toHex(await sha256(parts.salt, parts.data));
     steps.push({
       ok: digest === parts.digest,
       title: "Its content has the digest that its entry tells",
-      lines: [`SHA-256(salt ‖ ${parts.data.length} bytes of data)`, `is    ${digest}`, `told  ${parts.digest}`],
+      lines: [
+        `SHA-256(salt ‖ ${parts.data.length} bytes of data)`,
+        `is    ${digest}`,
+        `told  ${parts.digest}`,
+      ],
     });
   }
   const leaf = await leafHash(parts.entry);
-  steps.push({ ok: null, title: "Its entry hashes to a leaf", lines: [`SHA-256(0x00 ‖ ${parts.entry.length} bytes of entry)`, toHex(leaf)] });
+  steps.push({
+    ok: null,
+    title: "Its entry hashes to a leaf",
+    lines: [`SHA-256(0x00 ‖ ${parts.entry.length} bytes of entry)`, toHex(leaf)],
+  });
   const path = await climb(leaf, position - 1, head.size, proof);
   steps.push({
     ok: null,
     title: `The leaf and ${path.steps.length} neighbours hash to a root`,
-    lines: path.steps.map((step, index) => `${String(index + 1).padStart(2)}  ${step.side === "left" ? `H(${brief(step.sibling)} ‖ ·)` : `H(· ‖ ${brief(step.sibling)})`} = ${brief(step.hash)}`),
+    lines: path.steps.map(
+      (step, index) =>
+        `${String(index + 1).padStart(2)}  ${step.side === "left" ? `H(${brief(step.sibling)} ‖ ·)` : `H(· ‖ ${brief(step.sibling)})`} = ${brief(step.hash)}`,
+    ),
   });
   steps.push({
     ok: path.complete && same(path.root, head.root),
@@ -57,7 +75,10 @@ export async function checkExtension(old, now, proof) {
     {
       ok: null,
       title: `${proof.length} hashes lead from the earlier tree to the later one`,
-      lines: found.steps.map((step, index) => `${String(index + 1).padStart(2)}  ${step.side === "left" ? `H(${brief(step.sibling)} ‖ ·)` : `H(· ‖ ${brief(step.sibling)})`} = ${brief(step.hash)}`),
+      lines: found.steps.map(
+        (step, index) =>
+          `${String(index + 1).padStart(2)}  ${step.side === "left" ? `H(${brief(step.sibling)} ‖ ·)` : `H(· ‖ ${brief(step.sibling)})`} = ${brief(step.hash)}`,
+      ),
     },
     {
       ok: found.complete && same(found.oldRoot, old.root),
@@ -75,8 +96,18 @@ export async function checkExtension(old, now, proof) {
 
 /** Check who signed a head. `ok` of the step is null where there is nothing to check with. */
 export async function checkSigned(head, keyText) {
-  if (!head.signatures.length) return { ok: null, title: "The head is not signed", lines: ["Only its size and root are known."] };
-  if (!keyText) return { ok: null, title: "The head is signed, by a key that is not known here", lines: head.signatures.map((each) => `${each.name} ${each.id}`) };
+  if (!head.signatures.length)
+    return {
+      ok: null,
+      title: "The head is not signed",
+      lines: ["Only its size and root are known."],
+    };
+  if (!keyText)
+    return {
+      ok: null,
+      title: "The head is signed, by a key that is not known here",
+      lines: head.signatures.map((each) => `${each.name} ${each.id}`),
+    };
   let key;
   try {
     key = await readKey(keyText);
@@ -88,11 +119,23 @@ export async function checkSigned(head, keyText) {
     case "good":
       return { ok: true, title: "The head is signed by the ledger's key", lines };
     case "bad":
-      return { ok: false, title: "The head is signed by the ledger's key", lines: [...lines, "The signature is false."] };
+      return {
+        ok: false,
+        title: "The head is signed by the ledger's key",
+        lines: [...lines, "The signature is false."],
+      };
     case "absent":
-      return { ok: null, title: "The head is signed by another key", lines: head.signatures.map((each) => `${each.name} ${each.id}`) };
+      return {
+        ok: null,
+        title: "The head is signed by another key",
+        lines: head.signatures.map((each) => `${each.name} ${each.id}`),
+      };
     default:
-      return { ok: null, title: "This browser has no Ed25519: the signature is not checked", lines };
+      return {
+        ok: null,
+        title: "This browser has no Ed25519: the signature is not checked",
+        lines,
+      };
   }
 }
 

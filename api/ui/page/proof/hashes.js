@@ -16,7 +16,8 @@ export function join(...parts) {
   return joined;
 }
 
-export const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", join(...parts)));
+export const sha256 = async (...parts) =>
+  new Uint8Array(await crypto.subtle.digest("SHA-256", join(...parts)));
 
 /** The hash of an entry as a leaf. */
 export const leafHash = (entry) => sha256(LEAF, entry);
@@ -24,7 +25,8 @@ export const leafHash = (entry) => sha256(LEAF, entry);
 /** The hash of a node over its two children. */
 export const nodeHash = (left, right) => sha256(NODE, left, right);
 
-export const toHex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const toHex = (bytes) =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Bytes out of hex; throws when it is none. */
 export function fromHex(text) {
@@ -35,4 +37,5 @@ export function fromHex(text) {
 /** Bytes out of base64; throws when it is none. */
 export const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
-export const same = (one, other) => one.length === other.length && one.every((byte, index) => byte === other[index]);
+export const same = (one, other) =>
+  one.length === other.length && one.every((byte, index) => byte === other[index]);

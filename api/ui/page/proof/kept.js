@@ -16,9 +16,17 @@ export function keptHeads() {
 /** Keep a head; one of the same size and root is kept once. */
 export function keepHead(head) {
   const others = keptHeads().filter((each) => each.size !== head.size || each.root !== head.root);
-  localStorage.setItem(NAME, JSON.stringify([{ ...head, kept_at: new Date().toISOString() }, ...others].slice(0, MOST)));
+  localStorage.setItem(
+    NAME,
+    JSON.stringify([{ ...head, kept_at: new Date().toISOString() }, ...others].slice(0, MOST)),
+  );
 }
 
 export function dropHead(head) {
-  localStorage.setItem(NAME, JSON.stringify(keptHeads().filter((each) => each.size !== head.size || each.root !== head.root)));
+  localStorage.setItem(
+    NAME,
+    JSON.stringify(
+      keptHeads().filter((each) => each.size !== head.size || each.root !== head.root),
+    ),
+  );
 }

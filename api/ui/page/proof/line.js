@@ -25,7 +25,8 @@ export function splitLine(bytes) {
   const saltText = text.slice(salt + SALT.length, data);
   const dataBytes = bytes.slice(data + DATA.length, bytes.length - 1);
   if (saltText === "null") {
-    if (text.slice(data + DATA.length, -1) !== "null") throw new Error("there is data without its salt");
+    if (text.slice(data + DATA.length, -1) !== "null")
+      throw new Error("there is data without its salt");
     return { entry, salt: null, data: null, digest: end[1], told };
   }
   return { entry, salt: fromHex(JSON.parse(saltText)), data: dataBytes, digest: end[1], told };

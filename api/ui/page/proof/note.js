@@ -14,7 +14,14 @@ const ED25519 = 1;
 export function readHead(pasted) {
   const simple = SIMPLE.exec(pasted);
   if (simple) {
-    return { size: Number(simple[1]), root: fromHex(simple[2].toLowerCase()), origin: "", text: "", signatures: [], note: "" };
+    return {
+      size: Number(simple[1]),
+      root: fromHex(simple[2].toLowerCase()),
+      origin: "",
+      text: "",
+      signatures: [],
+      note: "",
+    };
   }
   const note = `${pasted.replaceAll("\r\n", "\n").trim()}\n`;
   const blank = note.indexOf("\n\n");
@@ -28,7 +35,14 @@ export function readHead(pasted) {
     throw new Error("its third line is not a root in base64");
   }
   if (bytes.length !== 32) throw new Error("its root has not 32 bytes");
-  const signatures = blank < 0 ? [] : note.slice(blank + 2).split("\n").map((line) => SIGNATURE.exec(line)).filter(Boolean);
+  const signatures =
+    blank < 0
+      ? []
+      : note
+          .slice(blank + 2)
+          .split("\n")
+          .map((line) => SIGNATURE.exec(line))
+          .filter(Boolean);
   return {
     size: Number(size),
     root: bytes,
@@ -67,9 +81,13 @@ export async function checkSignature(head, key) {
   } catch {
     return "unknown";
   }
-  const good = await crypto.subtle.verify("Ed25519", verifier, made.signature, new TextEncoder().encode(head.text));
+  const good = await crypto.subtle.verify(
+    "Ed25519",
+    verifier,
+    made.signature,
+    new TextEncoder().encode(head.text),
+  );
   return good ? "good" : "bad";
 }
 
 export const sameHead = (one, other) => one.size === other.size && same(one.root, other.root);
-

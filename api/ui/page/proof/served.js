@@ -7,13 +7,20 @@ const NEWLINE = 10;
 
 /** The line at a position: `{position, bytes}`. */
 export async function lineAt(position, signal) {
-  const [line] = await lines(at("/v1/events", { after: Math.max(position - 1, 0), limit: 1 }), signal);
+  const [line] = await lines(
+    at("/v1/events", { after: Math.max(position - 1, 0), limit: 1 }),
+    signal,
+  );
   if (line?.position === position) return line;
-  throw new Problem(404, { title: "There is no such event", detail: `Position ${position} is not in the log, or not yours to see.` });
+  throw new Problem(404, {
+    title: "There is no such event",
+    detail: `Position ${position} is not in the log, or not yours to see.`,
+  });
 }
 
 /** The lines of an execution, in order. */
-export const linesOf = (execution, signal) => lines(`/v1/executions/${part(execution)}/events`, signal);
+export const linesOf = (execution, signal) =>
+  lines(`/v1/executions/${part(execution)}/events`, signal);
 
 async function lines(address, signal) {
   const answer = await request(address, { signal, headers: LINES });

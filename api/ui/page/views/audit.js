@@ -25,15 +25,22 @@ class AuditView extends View {
     this.#draw();
     this.#showHead();
     this.#showKept();
-    keepFresh(() => this.attempt(async () => {
-      this.tree = await read("/v1/tree", { signal: this.signal });
-      this.#showHead();
-    }, null), this.signal, HEAD_MS, HEAD_MS);
+    keepFresh(
+      () =>
+        this.attempt(async () => {
+          this.tree = await read("/v1/tree", { signal: this.signal });
+          this.#showHead();
+        }, null),
+      this.signal,
+      HEAD_MS,
+      HEAD_MS,
+    );
     if (this.route.query.get("position") || this.route.query.get("execution")) this.#prove();
   }
 
   moved() {
-    this.subject.value = this.route.query.get("position") || this.route.query.get("execution") || "";
+    this.subject.value =
+      this.route.query.get("position") || this.route.query.get("execution") || "";
     if (this.subject.value) this.#prove();
   }
 
@@ -45,24 +52,60 @@ class AuditView extends View {
     this.kept = h("div", {});
     this.extension = h("div", { class: "result" });
     this.proof = h("div", { class: "result" });
-    this.pasted = h("textarea", { id: "pasted", rows: 4, spellcheck: "false", placeholder: "A signed tree head, or its size and its root in hex" });
+    this.pasted = h("textarea", {
+      id: "pasted",
+      rows: 4,
+      spellcheck: "false",
+      placeholder: "A signed tree head, or its size and its root in hex",
+    });
     this.flaw = h("p", { class: "flaw", role: "alert" });
-    this.subject = h("input", { id: "subject", autocomplete: "off", spellcheck: "false", required: true });
+    this.subject = h("input", {
+      id: "subject",
+      autocomplete: "off",
+      spellcheck: "false",
+      required: true,
+    });
     this.subject.value = query.get("position") || query.get("execution") || "";
     this.against = h("select", { id: "against" });
-    this.dossier = h("button", { type: "button", onclick: () => this.#download() }, "Download the dossier");
+    this.dossier = h(
+      "button",
+      { type: "button", onclick: () => this.#download() },
+      "Download the dossier",
+    );
     fill(
       this,
       h("div", { class: "top" }, h("h1", {}, "Audit")),
-      canHash() ? null : h("p", { class: "banner bad" }, "This browser computes hashes only over HTTPS or on the reader's own machine, so nothing can be checked here."),
-      h("p", { class: "lead soft" }, "Every event is a leaf of a Merkle tree. Whoever has kept one head of it can prove, later and without trusting this server, that nothing before it was changed. All hashes are computed in this browser, from the bytes that were served."),
+      canHash()
+        ? null
+        : h(
+            "p",
+            { class: "banner bad" },
+            "This browser computes hashes only over HTTPS or on the reader's own machine, so nothing can be checked here.",
+          ),
+      h(
+        "p",
+        { class: "lead soft" },
+        "Every event is a leaf of a Merkle tree. Whoever has kept one head of it can prove, later and without trusting this server, that nothing before it was changed. All hashes are computed in this browser, from the bytes that were served.",
+      ),
       h(
         "div",
         { class: "halves" },
         h(
           "div",
           { class: "stack" },
-          h("section", {}, h("h2", {}, "Tree head"), this.head, this.signature, h("details", { class: "paste", ontoggle: (event) => event.target.open && this.#showHeads() }, h("summary", { class: "soft" }, "Heads that were signed before"), this.heads)),
+          h(
+            "section",
+            {},
+            h("h2", {}, "Tree head"),
+            this.head,
+            this.signature,
+            h(
+              "details",
+              { class: "paste", ontoggle: (event) => event.target.open && this.#showHeads() },
+              h("summary", { class: "soft" }, "Heads that were signed before"),
+              this.heads,
+            ),
+          ),
           h(
             "section",
             {},
@@ -72,7 +115,19 @@ class AuditView extends View {
               "details",
               { class: "paste" },
               h("summary", { class: "soft" }, "Paste one from elsewhere"),
-              h("form", { onsubmit: (event) => { event.preventDefault(); this.#keepPasted(); } }, h("label", { for: "pasted", class: "sr" }, "Tree head"), this.pasted, this.flaw, h("button", { type: "submit" }, "Keep it")),
+              h(
+                "form",
+                {
+                  onsubmit: (event) => {
+                    event.preventDefault();
+                    this.#keepPasted();
+                  },
+                },
+                h("label", { for: "pasted", class: "sr" }, "Tree head"),
+                this.pasted,
+                this.flaw,
+                h("button", { type: "submit" }, "Keep it"),
+              ),
             ),
             this.extension,
           ),
@@ -83,10 +138,27 @@ class AuditView extends View {
           h("h2", {}, "Prove an event, or all of an execution"),
           h(
             "form",
-            { class: "ask-proof", onsubmit: (event) => { event.preventDefault(); this.#note(); this.#prove(); } },
-            h("div", { class: "field" }, h("label", { for: "subject" }, "Position of the event, or uuid of the execution"), this.subject),
+            {
+              class: "ask-proof",
+              onsubmit: (event) => {
+                event.preventDefault();
+                this.#note();
+                this.#prove();
+              },
+            },
+            h(
+              "div",
+              { class: "field" },
+              h("label", { for: "subject" }, "Position of the event, or uuid of the execution"),
+              this.subject,
+            ),
             h("div", { class: "field" }, h("label", { for: "against" }, "Against"), this.against),
-            h("div", { class: "buttons" }, h("button", { type: "submit", class: "strong" }, "Prove it"), this.dossier),
+            h(
+              "div",
+              { class: "buttons" },
+              h("button", { type: "submit", class: "strong" }, "Prove it"),
+              this.dossier,
+            ),
           ),
           this.proof,
         ),
@@ -96,14 +168,22 @@ class AuditView extends View {
 
   #note() {
     const told = this.subject.value.trim();
-    noteAddress(new URLSearchParams(told ? { [/^\d+$/.test(told) ? "position" : "execution"]: told } : {}));
+    noteAddress(
+      new URLSearchParams(told ? { [/^\d+$/.test(told) ? "position" : "execution"]: told } : {}),
+    );
   }
 
   /** The head that is told now: the signed one where there is one. */
   #current() {
     const { signed } = this.tree;
     const note = signed ? readHead(signed.note) : null;
-    return { size: signed?.size ?? this.tree.size, root: signed?.root ?? this.tree.root, note: signed?.note ?? "", key: this.tree.public_key ?? "", read: note };
+    return {
+      size: signed?.size ?? this.tree.size,
+      root: signed?.root ?? this.tree.root,
+      note: signed?.note ?? "",
+      key: this.tree.public_key ?? "",
+      read: note,
+    };
   }
 
   async #showHead() {
@@ -111,16 +191,46 @@ class AuditView extends View {
     const { signed, signing } = this.tree;
     fill(
       this.head,
-      signing?.state === "inconsistent" ? h("p", { class: "banner bad" }, `The ledger itself says that its past was changed: ${signing.reason}`) : null,
+      signing?.state === "inconsistent"
+        ? h(
+            "p",
+            { class: "banner bad" },
+            `The ledger itself says that its past was changed: ${signing.reason}`,
+          )
+        : null,
       h(
         "dl",
         { class: "pairs" },
-        h("dt", {}, "Events"), h("dd", {}, number(head.size), head.size < this.tree.size ? h("span", { class: "soft" }, ` signed, of ${number(this.tree.size)}`) : null),
-        h("dt", {}, "Root"), h("dd", {}, h("code", { class: "whole" }, head.root)),
-        signed ? [h("dt", {}, "Signed"), h("dd", {}, time(signed.signed_at, { relative: true }))] : null,
-        head.key ? [h("dt", {}, "Key"), h("dd", {}, h("code", { class: "whole" }, head.key))] : null,
+        h("dt", {}, "Events"),
+        h(
+          "dd",
+          {},
+          number(head.size),
+          head.size < this.tree.size
+            ? h("span", { class: "soft" }, ` signed, of ${number(this.tree.size)}`)
+            : null,
+        ),
+        h("dt", {}, "Root"),
+        h("dd", {}, h("code", { class: "whole" }, head.root)),
+        signed
+          ? [h("dt", {}, "Signed"), h("dd", {}, time(signed.signed_at, { relative: true }))]
+          : null,
+        head.key
+          ? [h("dt", {}, "Key"), h("dd", {}, h("code", { class: "whole" }, head.key))]
+          : null,
       ),
-      h("p", { class: "buttons" }, h("button", { type: "button", onclick: () => this.#keep(head) }, "Keep this head"), head.note ? h("button", { type: "button", onclick: (event) => copy(head.note, event.target) }, "Copy it") : null),
+      h(
+        "p",
+        { class: "buttons" },
+        h("button", { type: "button", onclick: () => this.#keep(head) }, "Keep this head"),
+        head.note
+          ? h(
+              "button",
+              { type: "button", onclick: (event) => copy(head.note, event.target) },
+              "Copy it",
+            )
+          : null,
+      ),
     );
     if (!head.read || !canHash()) return;
     const checked = await checkSigned(head.read, head.key);
@@ -132,11 +242,48 @@ class AuditView extends View {
   /** List the newest of the heads that the ledger has signed, from the newest on. */
   async #showHeads() {
     await this.attempt(async () => {
-      const { heads } = await read(at("/v1/tree/heads", { after: Math.max(0, this.tree.size - HEADS_WITHIN), limit: 1000 }), { signal: this.signal });
+      const { heads } = await read(
+        at("/v1/tree/heads", { after: Math.max(0, this.tree.size - HEADS_WITHIN), limit: 1000 }),
+        { signal: this.signal },
+      );
       fill(
         this.heads,
         heads.length
-          ? h("ul", { class: "kept" }, heads.slice(-HEADS_SHOWN).reverse().map((head) => h("li", {}, h("span", {}, `${number(head.size)} events `, digest(head.root), h("span", { class: "soft" }, " signed ", time(head.signed_at, { relative: true }))), h("button", { type: "button", class: "plain", "aria-label": `Keep the head of ${head.size} events`, onclick: () => this.#keep({ ...head, key: "" }) }, "Keep"))))
+          ? h(
+              "ul",
+              { class: "kept" },
+              heads
+                .slice(-HEADS_SHOWN)
+                .reverse()
+                .map((head) =>
+                  h(
+                    "li",
+                    {},
+                    h(
+                      "span",
+                      {},
+                      `${number(head.size)} events `,
+                      digest(head.root),
+                      h(
+                        "span",
+                        { class: "soft" },
+                        " signed ",
+                        time(head.signed_at, { relative: true }),
+                      ),
+                    ),
+                    h(
+                      "button",
+                      {
+                        type: "button",
+                        class: "plain",
+                        "aria-label": `Keep the head of ${head.size} events`,
+                        onclick: () => this.#keep({ ...head, key: "" }),
+                      },
+                      "Keep",
+                    ),
+                  ),
+                ),
+            )
           : h("p", { class: "soft" }, "None."),
       );
     }, this.heads);
@@ -161,7 +308,17 @@ class AuditView extends View {
   #showKept() {
     const kept = keptHeads();
     const chosen = this.against.value;
-    fill(this.against, h("option", { value: "" }, "the tree head of now"), kept.map((head, index) => h("option", { value: index }, `the kept head of ${number(head.size)} events, ${head.root.slice(0, 8)}…`)));
+    fill(
+      this.against,
+      h("option", { value: "" }, "the tree head of now"),
+      kept.map((head, index) =>
+        h(
+          "option",
+          { value: index },
+          `the kept head of ${number(head.size)} events, ${head.root.slice(0, 8)}…`,
+        ),
+      ),
+    );
     this.against.value = kept[Number(chosen)] && chosen ? chosen : "";
     fill(
       this.kept,
@@ -173,12 +330,39 @@ class AuditView extends View {
               h(
                 "li",
                 {},
-                h("span", {}, `${number(head.size)} events `, digest(head.root), h("span", { class: "soft" }, " kept ", time(head.kept_at, { relative: true }))),
-                h("span", { class: "buttons" }, h("button", { type: "button", onclick: () => this.#extend(head) }, "Check"), h("button", { type: "button", class: "plain", "aria-label": `Forget the head of ${head.size} events`, onclick: () => { dropHead(head); this.#showKept(); } }, "Forget")),
+                h(
+                  "span",
+                  {},
+                  `${number(head.size)} events `,
+                  digest(head.root),
+                  h("span", { class: "soft" }, " kept ", time(head.kept_at, { relative: true })),
+                ),
+                h(
+                  "span",
+                  { class: "buttons" },
+                  h("button", { type: "button", onclick: () => this.#extend(head) }, "Check"),
+                  h(
+                    "button",
+                    {
+                      type: "button",
+                      class: "plain",
+                      "aria-label": `Forget the head of ${head.size} events`,
+                      onclick: () => {
+                        dropHead(head);
+                        this.#showKept();
+                      },
+                    },
+                    "Forget",
+                  ),
+                ),
               ),
             ),
           )
-        : h("p", { class: "soft" }, "None yet. Keep one now, and check against it later: it stays in this browser."),
+        : h(
+            "p",
+            { class: "soft" },
+            "None yet. Keep one now, and check against it later: it stays in this browser.",
+          ),
     );
   }
 
@@ -187,7 +371,16 @@ class AuditView extends View {
     await this.attempt(async () => {
       const now = await this.#newest(head.size);
       const { ok, steps } = await this.#extension(head, now);
-      fill(this.extension, verdict(ok, ok ? `Nothing in the first ${count(head.size, "event")} was changed since you kept that head.` : "The tree of now does not continue the head you kept. The past was rewritten, or that head is of another ledger."), stepList(steps));
+      fill(
+        this.extension,
+        verdict(
+          ok,
+          ok
+            ? `Nothing in the first ${count(head.size, "event")} was changed since you kept that head.`
+            : "The tree of now does not continue the head you kept. The past was rewritten, or that head is of another ledger.",
+        ),
+        stepList(steps),
+      );
     }, this.extension);
   }
 
@@ -196,20 +389,39 @@ class AuditView extends View {
     this.#showHead();
     const head = this.#current();
     // A head that was kept unsigned may be ahead of the newest signed one.
-    return head.size >= size ? head : { size: this.tree.size, root: this.tree.root, note: "", key: "", read: null };
+    return head.size >= size
+      ? head
+      : { size: this.tree.size, root: this.tree.root, note: "", key: "", read: null };
   }
 
   async #extension(head, now) {
     const steps = [];
-    if (head.note) steps.push(await checkSigned(readHead(head.note), head.key || this.tree.public_key));
+    if (head.note)
+      steps.push(await checkSigned(readHead(head.note), head.key || this.tree.public_key));
     if (now.read) steps.push(await checkSigned(now.read, now.key));
     if (head.size > now.size) {
-      steps.push({ ok: false, title: `The log has at least ${head.size} events`, lines: [`It has ${now.size}: the newest ones were cut off.`] });
+      steps.push({
+        ok: false,
+        title: `The log has at least ${head.size} events`,
+        lines: [`It has ${now.size}: the newest ones were cut off.`],
+      });
       return { ok: false, steps };
     }
-    const { proof, new: told } = await read(at("/v1/tree/consistency", { from: head.size, to: now.size }), { signal: this.signal });
-    if (told.root !== now.root) steps.push({ ok: false, title: "The server tells one root for one size", lines: [`proof ${told.root}`, `head  ${now.root}`] });
-    const checked = await checkExtension({ size: head.size, root: fromHex(head.root) }, { size: now.size, root: fromHex(now.root) }, proof);
+    const { proof, new: told } = await read(
+      at("/v1/tree/consistency", { from: head.size, to: now.size }),
+      { signal: this.signal },
+    );
+    if (told.root !== now.root)
+      steps.push({
+        ok: false,
+        title: "The server tells one root for one size",
+        lines: [`proof ${told.root}`, `head  ${now.root}`],
+      });
+    const checked = await checkExtension(
+      { size: head.size, root: fromHex(head.root) },
+      { size: now.size, root: fromHex(now.root) },
+      proof,
+    );
     steps.push(...checked.steps);
     return { ok: steps.every((step) => step.ok !== false), steps };
   }
@@ -220,7 +432,9 @@ class AuditView extends View {
     if (!told || !canHash()) return;
     fill(this.proof, h("p", { class: "soft", role: "status" }, "Checking …"));
     await this.attempt(async () => {
-      const lines = /^\d+$/.test(told) ? [await lineAt(Number(told), this.signal)] : await linesOf(told, this.signal);
+      const lines = /^\d+$/.test(told)
+        ? [await lineAt(Number(told), this.signal)]
+        : await linesOf(told, this.signal);
       const last = lines.at(-1).position;
       const { head, steps, ok } = await this.#anchor(last);
       const results = [];
@@ -234,11 +448,27 @@ class AuditView extends View {
     const chosen = this.against.value === "" ? null : keptHeads()[Number(this.against.value)];
     if (!chosen) {
       const head = await this.#newest(position);
-      const steps = head.read ? [await checkSigned(head.read, head.key)] : [{ ok: null, title: "The head is the server's own, and not signed", lines: ["Keep a head to check against what you knew before."] }];
+      const steps = head.read
+        ? [await checkSigned(head.read, head.key)]
+        : [
+            {
+              ok: null,
+              title: "The head is the server's own, and not signed",
+              lines: ["Keep a head to check against what you knew before."],
+            },
+          ];
       return { head, steps, ok: steps.every((step) => step.ok !== false) };
     }
     if (chosen.size >= position) {
-      const steps = chosen.note ? [await checkSigned(readHead(chosen.note), chosen.key || this.tree.public_key)] : [{ ok: null, title: "The head is one that you kept", lines: [`${chosen.size} events, ${chosen.root}`] }];
+      const steps = chosen.note
+        ? [await checkSigned(readHead(chosen.note), chosen.key || this.tree.public_key)]
+        : [
+            {
+              ok: null,
+              title: "The head is one that you kept",
+              lines: [`${chosen.size} events, ${chosen.root}`],
+            },
+          ];
       return { head: chosen, steps, ok: steps.every((step) => step.ok !== false) };
     }
     const head = await this.#newest(position);
@@ -246,8 +476,15 @@ class AuditView extends View {
   }
 
   async #event({ bytes, position }, head) {
-    const { proof } = await read(at("/v1/tree/inclusion", { position, size: head.size }), { signal: this.signal });
-    return checkEvent(bytes, position, { size: head.size, root: fromHex(head.root) }, proof.map(fromHex));
+    const { proof } = await read(at("/v1/tree/inclusion", { position, size: head.size }), {
+      signal: this.signal,
+    });
+    return checkEvent(
+      bytes,
+      position,
+      { size: head.size, root: fromHex(head.root) },
+      proof.map(fromHex),
+    );
   }
 
   #showProof(results, anchor) {
@@ -263,30 +500,78 @@ class AuditView extends View {
     fill(
       this.proof,
       verdict(ok, words),
-      erased.length ? h("p", { class: "banner" }, `The content of ${one ? "it" : `${number(erased.length)} of them`} was erased. That is on record, and no damage: the entries are proven.`) : null,
+      erased.length
+        ? h(
+            "p",
+            { class: "banner" },
+            `The content of ${one ? "it" : `${number(erased.length)} of them`} was erased. That is on record, and no damage: the entries are proven.`,
+          )
+        : null,
       h("h3", {}, "The head"),
       stepList(anchor.steps),
       results.map((each) =>
         one
           ? [h("h3", {}, "The event"), stepList(each.steps)]
-          : h("details", { class: each.ok ? "event-proof" : "event-proof bad", open: !each.ok }, h("summary", {}, each.ok ? "✓ " : "✕ ", h("b", {}, number(each.line.position)), " ", name(each.told?.type ?? "unreadable"), each.erased ? h("span", { class: "soft" }, " erased") : null), stepList(each.steps)),
+          : h(
+              "details",
+              { class: each.ok ? "event-proof" : "event-proof bad", open: !each.ok },
+              h(
+                "summary",
+                {},
+                each.ok ? "✓ " : "✕ ",
+                h("b", {}, number(each.line.position)),
+                " ",
+                name(each.told?.type ?? "unreadable"),
+                each.erased ? h("span", { class: "soft" }, " erased") : null,
+              ),
+              stepList(each.steps),
+            ),
       ),
-      one && results[0].told?.stream.startsWith("execution/") ? h("p", {}, h("a", { href: to("executions", results[0].told.stream.slice(10), { at: results[0].told.position }) }, "See what it says")) : null,
+      one && results[0].told?.stream.startsWith("execution/")
+        ? h(
+            "p",
+            {},
+            h(
+              "a",
+              {
+                href: to("executions", results[0].told.stream.slice(10), {
+                  at: results[0].told.position,
+                }),
+              },
+              "See what it says",
+            ),
+          )
+        : null,
     );
   }
 
   async #download() {
     const id = this.subject.value.trim();
     if (!id || /^\d+$/.test(id)) {
-      fill(this.proof, h("p", { class: "flaw", role: "alert" }, "A dossier is of one execution: give its uuid."));
+      fill(
+        this.proof,
+        h("p", { class: "flaw", role: "alert" }, "A dossier is of one execution: give its uuid."),
+      );
       return;
     }
     await this.attempt(async () => {
       const answer = await request(`/v1/executions/${part(id)}/dossier`, { signal: this.signal });
-      const link = h("a", { href: URL.createObjectURL(await answer.blob()), download: `${id}.dossier` });
+      const link = h("a", {
+        href: URL.createObjectURL(await answer.blob()),
+        download: `${id}.dossier`,
+      });
       link.click();
       URL.revokeObjectURL(link.href);
-      fill(this.proof, h("p", { class: "banner good", role: "status" }, "The dossier was downloaded. ", h("code", {}, "jobledger verify FILE"), " checks it without a server."));
+      fill(
+        this.proof,
+        h(
+          "p",
+          { class: "banner good", role: "status" },
+          "The dossier was downloaded. ",
+          h("code", {}, "jobledger verify FILE"),
+          " checks it without a server.",
+        ),
+      );
     }, this.proof);
   }
 }

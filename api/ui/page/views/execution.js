@@ -36,7 +36,9 @@ class ExecutionView extends View {
   async open() {
     const [, id] = this.route.path;
     this.path = `/v1/executions/${part(id)}`;
-    this.execution = await this.load(() => read(this.path, { covering: connection.head, signal: this.signal }));
+    this.execution = await this.load(() =>
+      read(this.path, { covering: connection.head, signal: this.signal }),
+    );
     if (!this.execution) return;
     document.title = `${this.execution.job_id.slice(0, 60) || "Erased"} #${this.execution.number} · Job ledger`;
     this.#draw();
@@ -90,12 +92,33 @@ class ExecutionView extends View {
   }
 
   #gone() {
-    return h("div", { class: "notice" }, h("p", { class: "title" }, "This execution was deleted"), h("p", {}, "Its history stays in the log, for auditors. ", h("a", { href: to("executions") }, "See the others"), "."));
+    return h(
+      "div",
+      { class: "notice" },
+      h("p", { class: "title" }, "This execution was deleted"),
+      h(
+        "p",
+        {},
+        "Its history stays in the log, for auditors. ",
+        h("a", { href: to("executions") }, "See the others"),
+        ".",
+      ),
+    );
   }
 
   #draw() {
     const { job_id: jobId, number, organization } = this.execution;
-    const job = jobId ? h("a", { href: to("jobs", jobId, { organization: organization === this.me.default_organization ? "" : organization }) }, h("bdi", {}, jobId.slice(0, 200))) : "Erased";
+    const job = jobId
+      ? h(
+          "a",
+          {
+            href: to("jobs", jobId, {
+              organization: organization === this.me.default_organization ? "" : organization,
+            }),
+          },
+          h("bdi", {}, jobId.slice(0, 200)),
+        )
+      : "Erased";
     this.state = state(this.execution);
     this.bar = bar();
     this.buttons = h("div", { class: "push", role: "group", "aria-label": "Actions" });
@@ -107,18 +130,53 @@ class ExecutionView extends View {
     this.history = document.createElement("event-history");
     this.more = h("p", { class: "soft" });
     this.counted = h("span", { class: "soft" });
-    this.briefly = h("button", { type: "button", class: "plain", hidden: true, onclick: () => this.#shorten(!this.#isBrief()) });
-    this.telling = h("button", { type: "button", class: "plain push", "aria-pressed": "false", onclick: () => this.#tellAll() }, "What each changed");
-    for (const each of [this.slider, this.history]) each.addEventListener("seek", (event) => this.#seek(event.detail));
+    this.briefly = h("button", {
+      type: "button",
+      class: "plain",
+      hidden: true,
+      onclick: () => this.#shorten(!this.#isBrief()),
+    });
+    this.telling = h(
+      "button",
+      {
+        type: "button",
+        class: "plain push",
+        "aria-pressed": "false",
+        onclick: () => this.#tellAll(),
+      },
+      "What each changed",
+    );
+    for (const each of [this.slider, this.history])
+      each.addEventListener("seek", (event) => this.#seek(event.detail));
     fill(
       this,
-      h("div", { class: "top" }, h("h1", {}, job, h("span", { class: "soft" }, ` #${number}`)), this.state, this.bar, this.buttons),
+      h(
+        "div",
+        { class: "top" },
+        h("h1", {}, job, h("span", { class: "soft" }, ` #${number}`)),
+        this.state,
+        this.bar,
+        this.buttons,
+      ),
       this.facts,
       h("section", { class: "time", "aria-label": "Time" }, this.gantt, this.slider, this.past),
       h(
         "div",
         { class: "halves" },
-        h("section", { "aria-label": "History" }, h("div", { class: "heading" }, h("h2", {}, "History"), this.counted, this.briefly, this.telling), this.history, this.more),
+        h(
+          "section",
+          { "aria-label": "History" },
+          h(
+            "div",
+            { class: "heading" },
+            h("h2", {}, "History"),
+            this.counted,
+            this.briefly,
+            this.telling,
+          ),
+          this.history,
+          this.more,
+        ),
         h("section", { "aria-label": "State" }, this.about),
       ),
     );
@@ -126,7 +184,8 @@ class ExecutionView extends View {
 
   #seek(index) {
     const last = this.#events.length - 1;
-    this.#index = index === null || (index >= last && this.#index === null) ? null : Math.min(index, last);
+    this.#index =
+      index === null || (index >= last && this.#index === null) ? null : Math.min(index, last);
     const query = new URLSearchParams(location.search);
     if (this.#index === null) query.delete("at");
     else query.set("at", this.#events[this.#index].position);
@@ -148,7 +207,10 @@ class ExecutionView extends View {
   async #asOf(index) {
     const { position } = this.#events[index];
     if (!this.#past.has(position)) {
-      this.#past.set(position, await read(at(this.path, { as_of: position }), { signal: this.signal }));
+      this.#past.set(
+        position,
+        await read(at(this.path, { as_of: position }), { signal: this.signal }),
+      );
     }
     return this.#past.get(position);
   }
@@ -157,7 +219,9 @@ class ExecutionView extends View {
   async #learn(position) {
     let after = Math.max(0, ...this.#changes.keys());
     while (after < position) {
-      const page = await read(at(`${this.path}/changes`, { after, limit: CHANGES }), { signal: this.signal });
+      const page = await read(at(`${this.path}/changes`, { after, limit: CHANGES }), {
+        signal: this.signal,
+      });
       for (const event of page.events) this.#changes.set(event.position, event);
       if (!page.events.length || page.next_after <= after) return;
       after = page.next_after;
@@ -198,38 +262,64 @@ class ExecutionView extends View {
     const reports = this.#reports();
     this.history.brief = this.#isBrief();
     this.briefly.hidden = !reports;
-    say(this.briefly, this.#isBrief() ? `Show ${count(reports, "report")} of progress` : "Hide progress");
+    say(
+      this.briefly,
+      this.#isBrief() ? `Show ${count(reports, "report")} of progress` : "Hide progress",
+    );
     this.#offerMore();
     this.past.hidden = !event;
-    if (event) fill(this.past, `This is how it was after event ${event.version}, ${clock(event.occurred_at)}, not how it is now.`);
+    if (event)
+      fill(
+        this.past,
+        `This is how it was after event ${event.version}, ${clock(event.occurred_at)}, not how it is now.`,
+      );
     fill(this.buttons, event ? null : actions(this.execution, this.me, () => this.#refresh()));
     if (!shown) return;
     restate(this.state, shown);
     this.bar.hidden = !["running", "pausing", "aborting"].includes(shown.status);
     if (!this.bar.hidden) redraw(this.bar, shown);
-    fill(this.facts, shown.deleted ? h("p", { class: "banner" }, "This execution was deleted. Only auditors see it.") : null, facts(shown));
+    fill(
+      this.facts,
+      shown.deleted
+        ? h("p", { class: "banner" }, "This execution was deleted. Only auditors see it.")
+        : null,
+      facts(shown),
+    );
     this.#keepOpen(() => fill(this.about, about(shown)));
   }
 
   /** Redraw without closing what the reader has opened or unfolded. */
   #keepOpen(redrawing) {
-    const told = JSON.stringify([this.#index, this.#index === null ? this.execution : this.#events[this.#index].position]);
+    const told = JSON.stringify([
+      this.#index,
+      this.#index === null ? this.execution : this.#events[this.#index].position,
+    ]);
     if (told === this.told) return;
     this.told = told;
     const opened = [...this.about.querySelectorAll("details")].map((each) => each.open);
     redrawing();
     const made = this.about.querySelectorAll("details");
-    if (made.length === opened.length) made.forEach((each, index) => { each.open = opened[index]; });
+    if (made.length === opened.length)
+      made.forEach((each, index) => {
+        each.open = opened[index];
+      });
   }
 
   #offerMore() {
     if (this.#events.length < MOST_EVENTS || this.#all) return void fill(this.more);
     if (this.more.firstChild) return;
-    const more = h("button", { type: "button", onclick: () => {
-      this.#all = true;
-      fill(this.more);
-      this.attempt(() => this.#followOn(), this.more);
-    } }, "Load the later ones too");
+    const more = h(
+      "button",
+      {
+        type: "button",
+        onclick: () => {
+          this.#all = true;
+          fill(this.more);
+          this.attempt(() => this.#followOn(), this.more);
+        },
+      },
+      "Load the later ones too",
+    );
     fill(this.more, `The first ${this.#events.length} events are shown. `, more);
   }
 

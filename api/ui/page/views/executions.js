@@ -16,7 +16,18 @@ const QUIET_MS = 350;
 const STATUSES = ["pending", "running", "pausing", "paused", "aborting", "aborted", "finished"];
 const OUTCOMES = ["ok", "warning", "error"];
 const TRIGGERS = ["rest", "schedule", "sequence", "restart"];
-const FILTERS = ["job_id", "status", "outcome", "user", "trigger", "tag", "label", "created_after", "created_before", "deleted"];
+const FILTERS = [
+  "job_id",
+  "status",
+  "outcome",
+  "user",
+  "trigger",
+  "tag",
+  "label",
+  "created_after",
+  "created_before",
+  "deleted",
+];
 
 class ExecutionsView extends View {
   async open() {
@@ -32,7 +43,8 @@ class ExecutionsView extends View {
     for (const field of this.form.elements) {
       if (!field.name) continue;
       if (field.type === "checkbox") field.checked = this.route.query.get(field.name) === "true";
-      else if (document.activeElement !== field) field.value = shownAs(field, this.route.query.get(field.name) ?? "");
+      else if (document.activeElement !== field)
+        field.value = shownAs(field, this.route.query.get(field.name) ?? "");
     }
     this.attempt(async () => this.#show(await this.#ask()), this.list);
   }
@@ -42,9 +54,17 @@ class ExecutionsView extends View {
   }
 
   async #ask() {
-    const query = { ...this.#wanted(), short: true, limit: ROWS, after: this.route.query.get("after") };
+    const query = {
+      ...this.#wanted(),
+      short: true,
+      limit: ROWS,
+      after: this.route.query.get("after"),
+    };
     const asked = location.search;
-    const page = await read(at("/v1/executions", query), { covering: connection.head, signal: this.signal });
+    const page = await read(at("/v1/executions", query), {
+      covering: connection.head,
+      signal: this.signal,
+    });
     return { page, asked };
   }
 
@@ -53,8 +73,12 @@ class ExecutionsView extends View {
     const { query } = this.route;
     keyed(this.rows, page.executions, (each) => each.uuid, makeRow, updateRow);
     const filtered = FILTERS.some((each) => query.has(each));
-    const older = page.next ? h("a", { href: to("executions", { ...this.#wanted(), after: page.next }) }, "Older") : null;
-    const newest = query.get("after") ? h("a", { href: to("executions", this.#wanted()) }, "Newest") : null;
+    const older = page.next
+      ? h("a", { href: to("executions", { ...this.#wanted(), after: page.next }) }, "Older")
+      : null;
+    const newest = query.get("after")
+      ? h("a", { href: to("executions", this.#wanted()) }, "Newest")
+      : null;
     if (!page.executions.length) {
       fill(
         this.list,
@@ -78,21 +102,39 @@ class ExecutionsView extends View {
       for (const field of this.form.elements) {
         if (!field.name) continue;
         if (field.type === "checkbox") told[field.name] = field.checked ? "true" : "";
-        else if (field.type === "datetime-local") told[field.name] = field.value ? new Date(field.value).toISOString() : "";
+        else if (field.type === "datetime-local")
+          told[field.name] = field.value ? new Date(field.value).toISOString() : "";
         else told[field.name] = field.value.trim();
       }
       const address = to("executions", told);
       if (address !== location.pathname + location.search) go(address, { replace: true });
     };
     const soon = settled(apply, QUIET_MS);
-    const field = (label, control, long = false) => h("div", { class: long ? "field long" : "field" }, h("label", { for: control.id }, label), control);
+    const field = (label, control, long = false) =>
+      h(
+        "div",
+        { class: long ? "field long" : "field" },
+        h("label", { for: control.id }, label),
+        control,
+      );
     const input = (named, attributes = {}) => {
-      const made = h("input", { id: `f-${named}`, name: named, autocomplete: "off", spellcheck: "false", ...attributes });
+      const made = h("input", {
+        id: `f-${named}`,
+        name: named,
+        autocomplete: "off",
+        spellcheck: "false",
+        ...attributes,
+      });
       made.value = shownAs(made, query.get(named) ?? "");
       return made;
     };
     const select = (named, choices) => {
-      const made = h("select", { id: `f-${named}`, name: named }, h("option", { value: "" }, "any"), ...choices.map((each) => h("option", { value: each }, each)));
+      const made = h(
+        "select",
+        { id: `f-${named}`, name: named },
+        h("option", { value: "" }, "any"),
+        ...choices.map((each) => h("option", { value: each }, each)),
+      );
       made.value = query.get(named) ?? "";
       return made;
     };
@@ -101,8 +143,21 @@ class ExecutionsView extends View {
     const later = ["user", "trigger", "tag", "label", "created_after", "created_before", "deleted"];
     this.form = h(
       "form",
-      { role: "search", oninput: soon, onsubmit: (event) => { event.preventDefault(); apply(); } },
-      h("div", { class: "filters" }, field("Job", input("job_id"), true), field("Status", select("status", STATUSES)), field("Outcome", select("outcome", OUTCOMES))),
+      {
+        role: "search",
+        oninput: soon,
+        onsubmit: (event) => {
+          event.preventDefault();
+          apply();
+        },
+      },
+      h(
+        "div",
+        { class: "filters" },
+        field("Job", input("job_id"), true),
+        field("Status", select("status", STATUSES)),
+        field("Outcome", select("outcome", OUTCOMES)),
+      ),
       h(
         "details",
         { class: "further", open: later.some((each) => query.has(each)) },
@@ -116,7 +171,15 @@ class ExecutionsView extends View {
           field("Label", input("label", { placeholder: "name=value" })),
           field("Created after", input("created_after", { type: "datetime-local", step: 1 })),
           field("Created before", input("created_before", { type: "datetime-local", step: 1 })),
-          this.may("auditor", "admin") ? h("div", { class: "check" }, deleted, " ", h("label", { for: "f-deleted" }, "Deleted ones too")) : null,
+          this.may("auditor", "admin")
+            ? h(
+                "div",
+                { class: "check" },
+                deleted,
+                " ",
+                h("label", { for: "f-deleted" }, "Deleted ones too"),
+              )
+            : null,
         ),
       ),
     );
@@ -162,8 +225,24 @@ function makeRow(item) {
   row.created = time(item.created_at, { relative: true });
   row.append(
     h("td", {}, row.state),
-    h("th", { scope: "row", class: "of" }, h("a", { href: to("executions", item.uuid) }, name(item.name || item.job_id), " ", h("span", { class: "soft" }, `#${item.number}`)), " ", row.tags),
-    h("td", { class: "wider soft" }, item.trigger === "rest" ? name(item.user || "–") : item.trigger),
+    h(
+      "th",
+      { scope: "row", class: "of" },
+      h(
+        "a",
+        { href: to("executions", item.uuid) },
+        name(item.name || item.job_id),
+        " ",
+        h("span", { class: "soft" }, `#${item.number}`),
+      ),
+      " ",
+      row.tags,
+    ),
+    h(
+      "td",
+      { class: "wider soft" },
+      item.trigger === "rest" ? name(item.user || "–") : item.trigger,
+    ),
     row.lasting,
     h("td", { class: "number soft" }, row.created),
   );
@@ -174,11 +253,19 @@ function updateRow(row, item) {
   restate(row.state, item);
   row.state.title = item.message ? item.message.slice(0, 500) : "";
   retime(row.created, item.created_at);
-  say(row.lasting, item.duration_ms === undefined ? (item.started_at ? "" : "–") : lasting(item.duration_ms));
-  const told = [...(item.deleted ? ["deleted"] : []), ...(item.tags ?? []).slice(0, 3)].join("\u0000");
+  say(
+    row.lasting,
+    item.duration_ms === undefined ? (item.started_at ? "" : "–") : lasting(item.duration_ms),
+  );
+  const told = [...(item.deleted ? ["deleted"] : []), ...(item.tags ?? []).slice(0, 3)].join(
+    "\u0000",
+  );
   if (row.tags.dataset.told === told) return;
   row.tags.dataset.told = told;
-  fill(row.tags, told ? told.split("\u0000").map((each) => h("bdi", { class: "tag" }, each)) : null);
+  fill(
+    row.tags,
+    told ? told.split("\u0000").map((each) => h("bdi", { class: "tag" }, each)) : null,
+  );
 }
 
 customElements.define("executions-view", ExecutionsView);

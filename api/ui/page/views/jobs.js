@@ -19,7 +19,11 @@ class JobsView extends View {
     this.rows = h("tbody", {});
     fill(this, h("div", { class: "top" }, h("h1", {}, "Jobs")), this.list);
     await this.load(async () => this.#show(await this.#ask()), this.list);
-    keepFresh(() => this.attempt(async () => this.#show(await this.#ask()), null), this.signal, EVERY_MS);
+    keepFresh(
+      () => this.attempt(async () => this.#show(await this.#ask()), null),
+      this.signal,
+      EVERY_MS,
+    );
   }
 
   moved() {
@@ -28,25 +32,67 @@ class JobsView extends View {
 
   #ask() {
     const { query } = this.route;
-    return read(at("/v1/jobs", { limit: ROWS, after: query.get("after"), tag: query.getAll("tag") }), { covering: connection.head, signal: this.signal });
+    return read(
+      at("/v1/jobs", { limit: ROWS, after: query.get("after"), tag: query.getAll("tag") }),
+      { covering: connection.head, signal: this.signal },
+    );
   }
 
   #show(page) {
     const { query } = this.route;
     if (!page.jobs.length) {
-      fill(this.list, query.size ? empty("Nothing here.", h("a", { href: to("jobs") }, "Show all")) : empty("No job is defined yet.", "Define one with ", h("code", {}, "POST /v1/jobs"), " or ", h("code", {}, "jobledger job define"), "."));
+      fill(
+        this.list,
+        query.size
+          ? empty("Nothing here.", h("a", { href: to("jobs") }, "Show all"))
+          : empty(
+              "No job is defined yet.",
+              "Define one with ",
+              h("code", {}, "POST /v1/jobs"),
+              " or ",
+              h("code", {}, "jobledger job define"),
+              ".",
+            ),
+      );
       return;
     }
-    keyed(this.rows, page.jobs, (job) => `${job.organization}/${job.job_id}`, () => h("tr", {}), (row, job) => this.#update(row, job));
+    keyed(
+      this.rows,
+      page.jobs,
+      (job) => `${job.organization}/${job.job_id}`,
+      () => h("tr", {}),
+      (row, job) => this.#update(row, job),
+    );
     this.table ??= h(
       "table",
       {},
       h("caption", { class: "sr" }, "Jobs by name"),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Job"), h("th", { scope: "col", class: "c-last" }, "Last run"), h("th", { scope: "col", class: "number wide c-count" }, "Open"), h("th", { scope: "col", class: "number wide c-count" }, "Ok"), h("th", { scope: "col", class: "number wide c-count" }, "Failed"), h("th", { scope: "col", class: "number c-due" }, "Due next"))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, "Job"),
+          h("th", { scope: "col", class: "c-last" }, "Last run"),
+          h("th", { scope: "col", class: "number wide c-count" }, "Open"),
+          h("th", { scope: "col", class: "number wide c-count" }, "Ok"),
+          h("th", { scope: "col", class: "number wide c-count" }, "Failed"),
+          h("th", { scope: "col", class: "number c-due" }, "Due next"),
+        ),
+      ),
       this.rows,
     );
     this.pager ??= h("nav", { class: "pager", "aria-label": "Pages" });
-    fill(this.pager, query.get("after") ? h("a", { href: to("jobs", { tag: query.getAll("tag") }) }, "First") : null, page.next ? h("a", { href: to("jobs", { tag: query.getAll("tag"), after: page.next }) }, "Next") : null);
+    fill(
+      this.pager,
+      query.get("after")
+        ? h("a", { href: to("jobs", { tag: query.getAll("tag") }) }, "First")
+        : null,
+      page.next
+        ? h("a", { href: to("jobs", { tag: query.getAll("tag"), after: page.next }) }, "Next")
+        : null,
+    );
     this.pager.hidden = !this.pager.firstChild;
     if (this.table.parentElement !== this.list) fill(this.list, this.table, this.pager);
   }
@@ -60,12 +106,37 @@ class JobsView extends View {
     const failed = (counts.error ?? 0) + (counts.aborted ?? 0);
     fill(
       row,
-      h("th", { scope: "row", class: "of" }, h("a", { href: to("jobs", job.job_id, { organization: foreign }) }, name(job.job_id)), definition.description || definition.name ? h("bdi", { class: "under", dir: "auto" }, (definition.description || definition.name).slice(0, 200)) : null),
-      h("td", {}, last ? h("a", { href: to("executions", last.uuid) }, state(last)) : h("span", { class: "none" }, "never")),
-      h("td", { class: counts.open ? "number wide" : "number wide soft" }, number(counts.open ?? 0)),
+      h(
+        "th",
+        { scope: "row", class: "of" },
+        h("a", { href: to("jobs", job.job_id, { organization: foreign }) }, name(job.job_id)),
+        definition.description || definition.name
+          ? h(
+              "bdi",
+              { class: "under", dir: "auto" },
+              (definition.description || definition.name).slice(0, 200),
+            )
+          : null,
+      ),
+      h(
+        "td",
+        {},
+        last
+          ? h("a", { href: to("executions", last.uuid) }, state(last))
+          : h("span", { class: "none" }, "never"),
+      ),
+      h(
+        "td",
+        { class: counts.open ? "number wide" : "number wide soft" },
+        number(counts.open ?? 0),
+      ),
       h("td", { class: "number wide soft" }, number((counts.ok ?? 0) + (counts.warning ?? 0))),
       h("td", { class: "number wide soft" }, number(failed)),
-      h("td", { class: "number soft" }, job.schedule?.paused ? "paused" : time(job.next_due_at?.[0], { relative: true })),
+      h(
+        "td",
+        { class: "number soft" },
+        job.schedule?.paused ? "paused" : time(job.next_due_at?.[0], { relative: true }),
+      ),
     );
   }
 }

@@ -24,7 +24,12 @@ class NowView extends View {
     this.drawn = false;
     await this.load(async () => this.#show(await this.#ask()));
     keepFresh(() => this.attempt(async () => this.#show(await this.#ask()), null), this.signal);
-    keepFresh(() => this.attempt(() => this.#showLedger(), null), this.signal, LEDGER_MS, LEDGER_MS);
+    keepFresh(
+      () => this.attempt(() => this.#showLedger(), null),
+      this.signal,
+      LEDGER_MS,
+      LEDGER_MS,
+    );
   }
 
   moved() {
@@ -35,7 +40,14 @@ class NowView extends View {
     const { query } = this.route;
     const options = { covering: connection.head, signal: this.signal };
     const [active, activity] = await Promise.all([
-      read(at("/v1/executions/active", { limit: ROWS, after: query.get("after"), status: query.get("status") }), options),
+      read(
+        at("/v1/executions/active", {
+          limit: ROWS,
+          after: query.get("after"),
+          status: query.get("status"),
+        }),
+        options,
+      ),
       read(at("/v1/activity", { minutes: MINUTES }), options),
     ]);
     return { active, activity };
@@ -70,8 +82,20 @@ class NowView extends View {
     fill(
       this,
       h("div", { class: "top" }, h("h1", {}, "Now")),
-      h("div", { class: "over" }, h("section", { "aria-label": "Starts and ends by the minute" }, this.plot, legend()), h("section", { "aria-label": "The ledger" }, this.ledger)),
-      h("section", { class: "open-list", "aria-label": "Open executions" }, this.counts, this.table, this.none, this.pager),
+      h(
+        "div",
+        { class: "over" },
+        h("section", { "aria-label": "Starts and ends by the minute" }, this.plot, legend()),
+        h("section", { "aria-label": "The ledger" }, this.ledger),
+      ),
+      h(
+        "section",
+        { class: "open-list", "aria-label": "Open executions" },
+        this.counts,
+        this.table,
+        this.none,
+        this.pager,
+      ),
     );
     this.drawn = true;
   }
@@ -84,23 +108,49 @@ class NowView extends View {
     keyed(this.rows, active.executions, (each) => each.uuid, makeRow, updateRow);
     this.table.hidden = active.executions.length === 0;
     fill(this.none, active.executions.length ? null : this.#nothing(query));
-    const more = active.next ? h("a", { href: to("now", { status: query.get("status"), after: active.next }) }, "Older") : null;
-    const first = query.get("after") ? h("a", { href: to("now", { status: query.get("status") }) }, "Newest") : null;
+    const more = active.next
+      ? h("a", { href: to("now", { status: query.get("status"), after: active.next }) }, "Older")
+      : null;
+    const first = query.get("after")
+      ? h("a", { href: to("now", { status: query.get("status") }) }, "Newest")
+      : null;
     fill(this.pager, first, more);
     this.pager.hidden = !first && !more;
   }
 
   #nothing(query) {
-    if (query.get("after") || query.get("status")) return empty("Nothing here any more.", h("a", { href: to("now") }, "Show all that is open"));
-    return empty("Nothing is open.", "What runs or waits appears here by itself. ", h("a", { href: to("jobs") }, "Run a job"), " or ", h("a", { href: to("executions") }, "see what ran"), ".");
+    if (query.get("after") || query.get("status"))
+      return empty("Nothing here any more.", h("a", { href: to("now") }, "Show all that is open"));
+    return empty(
+      "Nothing is open.",
+      "What runs or waits appears here by itself. ",
+      h("a", { href: to("jobs") }, "Run a job"),
+      " or ",
+      h("a", { href: to("executions") }, "see what ran"),
+      ".",
+    );
   }
 
   #showCounts(open, chosen) {
     const all = Object.values(open).reduce((sum, each) => sum + each, 0);
-    const shown = STATUSES.filter((each) => open[each] || each === chosen || each === "running" || each === "pending");
+    const shown = STATUSES.filter(
+      (each) => open[each] || each === chosen || each === "running" || each === "pending",
+    );
     const link = (status, word, value) =>
-      h("a", { href: to("now", { status }), "aria-current": (status ?? null) === chosen ? "true" : null }, h("b", {}, number(value)), ` ${word}`);
-    fill(this.counts, link(null, "open", all), ...shown.map((each) => link(each, WORDS[each] ?? each, open[each] ?? 0)));
+      h(
+        "a",
+        {
+          href: to("now", { status }),
+          "aria-current": (status ?? null) === chosen ? "true" : null,
+        },
+        h("b", {}, number(value)),
+        ` ${word}`,
+      );
+    fill(
+      this.counts,
+      link(null, "open", all),
+      ...shown.map((each) => link(each, WORDS[each] ?? each, open[each] ?? 0)),
+    );
   }
 
   async #showLedger() {
@@ -108,7 +158,10 @@ class NowView extends View {
       read("/v1/projections", { signal: this.signal }),
       read("/v1/tree", { signal: this.signal }),
     ]);
-    const slowest = projections.reduce((worst, each) => (each.lag > worst.lag ? each : worst), { lag: 0, name: "" });
+    const slowest = projections.reduce((worst, each) => (each.lag > worst.lag ? each : worst), {
+      lag: 0,
+      name: "",
+    });
     const parked = projections.reduce((sum, each) => sum + (each.quarantine?.length ?? 0), 0);
     const signed = tree.signed;
     const fact = (title, ...value) => h("div", {}, h("dt", {}, title), h("dd", {}, ...value));
@@ -116,15 +169,28 @@ class NowView extends View {
       this.ledger,
       fact("Newest event", h("a", { href: to("stream") }, `position ${number(head)}`)),
       fact("Views", slowest.lag ? `${slowest.name}: ${number(slowest.lag)} behind` : "up to date"),
-      fact("Set aside", parked ? h("a", { href: to("system") }, `${number(parked)} streams`) : "nothing"),
-      fact("Tree head", h("a", { href: to("audit") }, number((signed ?? tree).size)), signed ? [", signed ", time(signed.signed_at, { relative: true })] : ", not signed"),
+      fact(
+        "Set aside",
+        parked ? h("a", { href: to("system") }, `${number(parked)} streams`) : "nothing",
+      ),
+      fact(
+        "Tree head",
+        h("a", { href: to("audit") }, number((signed ?? tree).size)),
+        signed ? [", signed ", time(signed.signed_at, { relative: true })] : ", not signed",
+      ),
     );
   }
 }
 
 function legend() {
   const entry = (kind, word) => h("span", { class: `key ${kind}` }, word);
-  return h("span", { class: "legend", "aria-hidden": "true" }, entry("starts", "started"), entry("ends", "finished"), entry("aborts", "aborted"));
+  return h(
+    "span",
+    { class: "legend", "aria-hidden": "true" },
+    entry("starts", "started"),
+    entry("ends", "finished"),
+    entry("aborts", "aborted"),
+  );
 }
 
 function makeRow(item) {
@@ -135,7 +201,17 @@ function makeRow(item) {
   row.since = time(item.started_at ?? item.created_at, { relative: true });
   row.append(
     h("td", {}, row.state),
-    h("th", { scope: "row", class: "of" }, h("a", { href: to("executions", item.uuid) }, name(item.job_id), " ", h("span", { class: "soft" }, `#${item.number}`))),
+    h(
+      "th",
+      { scope: "row", class: "of" },
+      h(
+        "a",
+        { href: to("executions", item.uuid) },
+        name(item.job_id),
+        " ",
+        h("span", { class: "soft" }, `#${item.number}`),
+      ),
+    ),
     h("td", {}, row.bar),
     row.next,
     h("td", { class: "number soft wide" }, row.since),

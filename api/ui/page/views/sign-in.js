@@ -44,7 +44,13 @@ export class SignIn extends HTMLElement {
       h("h1", {}, "Job ledger"),
       h("label", { for: "key" }, "Access key"),
       field,
-      h("p", { id: "about-key", class: "soft" }, "It stays in this tab and is forgotten with it. The server wrote the first one to ", h("code", {}, "credentials.json"), " in its data directory."),
+      h(
+        "p",
+        { id: "about-key", class: "soft" },
+        "It stays in this tab and is forgotten with it. The server wrote the first one to ",
+        h("code", {}, "credentials.json"),
+        " in its data directory.",
+      ),
       flaw,
       enter,
     );

@@ -18,7 +18,13 @@ export function stepList(steps) {
         h(
           "details",
           { open: ok === false },
-          h("summary", {}, shape(KINDS[ok]), h("span", { class: "sr" }, `${WORDS[ok]}: `), h("bdi", {}, title)),
+          h(
+            "summary",
+            {},
+            shape(KINDS[ok]),
+            h("span", { class: "sr" }, `${WORDS[ok]}: `),
+            h("bdi", {}, title),
+          ),
           lines.length ? h("pre", {}, h("bdi", {}, lines.join("\n"))) : null,
         ),
       ),
@@ -27,4 +33,10 @@ export function stepList(steps) {
 }
 
 /** What a check comes to, in one sentence. */
-export const verdict = (ok, words) => h("p", { class: `banner verdict ${ok ? "good" : "bad"}`, role: "status" }, shape(ok ? "ok" : "error"), words);
+export const verdict = (ok, words) =>
+  h(
+    "p",
+    { class: `banner verdict ${ok ? "good" : "bad"}`, role: "status" },
+    shape(ok ? "ok" : "error"),
+    words,
+  );

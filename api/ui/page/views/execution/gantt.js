@@ -6,10 +6,18 @@ import { lasting } from "../../parts/times.js";
 import { lanes, sums } from "./lanes.js";
 
 const TICKS = 4;
-const NICE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 144e5, 288e5, 432e5, 864e5, 1728e5, 6048e5, 2592e6];
+const NICE = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5,
+  36e5, 72e5, 144e5, 288e5, 432e5, 864e5, 1728e5, 6048e5, 2592e6,
+];
 const SQUEEZED = 0.7;
 const SOME_STEPS = 24;
-const KINDS = { waiting: "waits for", running: "runs", stopping: "is stopping", paused: "is paused" };
+const KINDS = {
+  waiting: "waits for",
+  running: "runs",
+  stopping: "is stopping",
+  paused: "is paused",
+};
 
 export class Gantt extends HTMLElement {
   #events = [];
@@ -26,7 +34,8 @@ export class Gantt extends HTMLElement {
     this.#seen = lanes(events);
     this.#draw();
     clearInterval(this.#timer);
-    if (this.#seen.to === null) this.#timer = setInterval(() => document.hidden || this.#draw(), 500);
+    if (this.#seen.to === null)
+      this.#timer = setInterval(() => document.hidden || this.#draw(), 500);
   }
 
   disconnectedCallback() {
@@ -45,7 +54,12 @@ export class Gantt extends HTMLElement {
     const x = (ms) => ((Math.min(Math.max(ms, begin), end) - begin) / (end - begin)) * 100;
     const told = sums(phases, now);
     const lane = (label, detail, bars, spoken) => [
-      h("div", { class: "lane-name" }, label, detail ? h("span", { class: "soft" }, " ", detail) : null),
+      h(
+        "div",
+        { class: "lane-name" },
+        label,
+        detail ? h("span", { class: "soft" }, " ", detail) : null,
+      ),
       this.#lane(bars, x, spoken, end),
     ];
     const shown = this.#all || steps.length <= SOME_STEPS ? steps : steps.slice(0, SOME_STEPS);
@@ -55,24 +69,78 @@ export class Gantt extends HTMLElement {
         "div",
         { class: "heading" },
         h("h2", {}, "Time"),
-        h("span", { class: "legend" }, key("running", `ran ${lasting(told.running)}`), key("waiting", `waited ${lasting(told.waiting)}`), told.paused ? key("paused", `paused ${lasting(told.paused)}`) : null),
-        squeezes ? h("button", { type: "button", class: "plain push", onclick: () => { this.#whole = !whole; this.#draw(); } }, whole ? "From the first start on" : `From the creation on, ${lasting(start - from)} earlier`) : null,
+        h(
+          "span",
+          { class: "legend" },
+          key("running", `ran ${lasting(told.running)}`),
+          key("waiting", `waited ${lasting(told.waiting)}`),
+          told.paused ? key("paused", `paused ${lasting(told.paused)}`) : null,
+        ),
+        squeezes
+          ? h(
+              "button",
+              {
+                type: "button",
+                class: "plain push",
+                onclick: () => {
+                  this.#whole = !whole;
+                  this.#draw();
+                },
+              },
+              whole
+                ? "From the first start on"
+                : `From the creation on, ${lasting(start - from)} earlier`,
+            )
+          : null,
       ),
       h(
         "div",
         { class: "lanes" },
         axis(begin, end, from),
-        lane("Execution", "", phases.map((each) => ({ ...each, title: `${KINDS[each.kind]} ${each.kind === "running" && each.why ? `on ${each.why}` : each.why}: ${lasting((each.to ?? now) - each.from)}` })), `Ran ${lasting(told.running)}, waited ${lasting(told.waiting)}`),
+        lane(
+          "Execution",
+          "",
+          phases.map((each) => ({
+            ...each,
+            title: `${KINDS[each.kind]} ${each.kind === "running" && each.why ? `on ${each.why}` : each.why}: ${lasting((each.to ?? now) - each.from)}`,
+          })),
+          `Ran ${lasting(told.running)}, waited ${lasting(told.waiting)}`,
+        ),
         shown.map((step) =>
           lane(
             h("span", { class: "soft index" }, `${step.index}`),
             name(step.name),
-            step.bars.map((bar) => ({ ...bar, kind: bar.to === null ? "running" : (bar.outcome ?? "ok"), title: `attempt ${bar.attempt}: ${bar.to === null ? "running" : bar.outcome === "cut" ? "cut off" : bar.outcome}, ${lasting((bar.to ?? now) - bar.from)}` })),
-            step.bars.length ? step.bars.map((bar) => `attempt ${bar.attempt} took ${lasting((bar.to ?? now) - bar.from)}`).join(", ") : step.done ? "done by the execution that this one restarts" : "not begun",
+            step.bars.map((bar) => ({
+              ...bar,
+              kind: bar.to === null ? "running" : (bar.outcome ?? "ok"),
+              title: `attempt ${bar.attempt}: ${bar.to === null ? "running" : bar.outcome === "cut" ? "cut off" : bar.outcome}, ${lasting((bar.to ?? now) - bar.from)}`,
+            })),
+            step.bars.length
+              ? step.bars
+                  .map(
+                    (bar) => `attempt ${bar.attempt} took ${lasting((bar.to ?? now) - bar.from)}`,
+                  )
+                  .join(", ")
+              : step.done
+                ? "done by the execution that this one restarts"
+                : "not begun",
           ),
         ),
       ),
-      shown.length < steps.length ? h("button", { type: "button", class: "plain", onclick: () => { this.#all = true; this.#draw(); } }, `Show all ${steps.length} steps`) : null,
+      shown.length < steps.length
+        ? h(
+            "button",
+            {
+              type: "button",
+              class: "plain",
+              onclick: () => {
+                this.#all = true;
+                this.#draw();
+              },
+            },
+            `Show all ${steps.length} steps`,
+          )
+        : null,
     );
   }
 
@@ -83,11 +151,24 @@ export class Gantt extends HTMLElement {
       const width = x(bar.to ?? end) - left;
       if (width <= 0 && left <= 0) continue; // before what is shown
       const open = bar.to === null ? " open" : "";
-      const rect = s("rect", { class: `part ${bar.kind}${open}`, x: `${left}%`, y: 4, height: 10, rx: 2 }, s("title", {}, bar.title));
+      const rect = s(
+        "rect",
+        { class: `part ${bar.kind}${open}`, x: `${left}%`, y: 4, height: 10, rx: 2 },
+        s("title", {}, bar.title),
+      );
       rect.style.width = `max(2px, ${Math.max(0, width)}%)`;
       drawing.append(rect);
     }
-    if (this.#at !== null) drawing.append(s("line", { class: "looked-at", x1: `${x(this.#at)}%`, x2: `${x(this.#at)}%`, y1: 0, y2: 18 }));
+    if (this.#at !== null)
+      drawing.append(
+        s("line", {
+          class: "looked-at",
+          x1: `${x(this.#at)}%`,
+          x2: `${x(this.#at)}%`,
+          y1: 0,
+          y2: 18,
+        }),
+      );
     return drawing;
   }
 }
@@ -99,9 +180,16 @@ function axis(begin, end, zero) {
   const span = end - begin;
   const stride = NICE.find((each) => span / each <= TICKS) ?? NICE.at(-1);
   const marks = [];
-  for (let at = Math.ceil((begin - zero) / stride) * stride + zero; at <= end; at += stride) marks.push(at);
-  const element = h("div", { class: "axis", "aria-hidden": "true" }, marks.map((at) => h("span", {}, at === zero ? "0" : brief(at - zero))));
-  [...element.children].forEach((mark, index) => mark.style.setProperty("left", `${((marks[index] - begin) / span) * 100}%`));
+  for (let at = Math.ceil((begin - zero) / stride) * stride + zero; at <= end; at += stride)
+    marks.push(at);
+  const element = h(
+    "div",
+    { class: "axis", "aria-hidden": "true" },
+    marks.map((at) => h("span", {}, at === zero ? "0" : brief(at - zero))),
+  );
+  [...element.children].forEach((mark, index) =>
+    mark.style.setProperty("left", `${((marks[index] - begin) / span) * 100}%`),
+  );
   return [h("div", {}), element];
 }
 

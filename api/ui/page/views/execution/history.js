@@ -16,10 +16,14 @@ export function gist({ type, data }) {
     case "execution.scheduled":
       return `not before ${data.run_at ?? ""}`;
     case "execution.started":
-      return [data.attempt > 1 ? `attempt ${data.attempt}` : "", data.worker].filter(Boolean).join(", ");
+      return [data.attempt > 1 ? `attempt ${data.attempt}` : "", data.worker]
+        .filter(Boolean)
+        .join(", ");
     case "execution.progressed":
     case "step.progressed":
-      return [data.index ? `step ${data.index}` : "", told(data.progress)].filter(Boolean).join(": ");
+      return [data.index ? `step ${data.index}` : "", told(data.progress)]
+        .filter(Boolean)
+        .join(": ");
     case "step.started":
       return `step ${data.index}${data.attempt > 1 ? `, attempt ${data.attempt}` : ""}`;
     case "step.finished":
@@ -27,7 +31,9 @@ export function gist({ type, data }) {
     case "execution.finished":
       return [data.outcome, data.exit_code, data.message].filter(Boolean).join(", ");
     case "execution.canceled":
-      return [data.cause ?? "user", data.message, data.enforced ? "by force" : ""].filter(Boolean).join(", ");
+      return [data.cause ?? "user", data.message, data.enforced ? "by force" : ""]
+        .filter(Boolean)
+        .join(", ");
     case "execution.lease_lost":
       return [data.worker, data.reason ?? "expired"].filter(Boolean).join(", ");
     case "execution.retry_scheduled":
@@ -45,7 +51,9 @@ export function gist({ type, data }) {
 }
 
 function told(progress = {}) {
-  const counts = progress.total_items ? `${number(progress.processed_items ?? 0)} of ${number(progress.total_items)}` : "";
+  const counts = progress.total_items
+    ? `${number(progress.processed_items ?? 0)} of ${number(progress.total_items)}`
+    : "";
   const percent = progress.percent !== undefined ? `${Math.round(progress.percent)} %` : "";
   return [percent, counts, progress.message].filter(Boolean).join(", ");
 }
@@ -57,11 +65,33 @@ export class Slider extends HTMLElement {
   connectedCallback() {
     if (this.range) return;
     const step = (by) => () => this.#seek(Number(this.range.value) - 1 + by);
-    this.range = h("input", { type: "range", min: 1, step: 1, id: "as-of", "aria-label": "State as of event", oninput: () => this.#seek(Number(this.range.value) - 1) });
-    this.back = h("button", { type: "button", "aria-label": "One event earlier", onclick: step(-1) }, "‹");
-    this.on = h("button", { type: "button", "aria-label": "One event later", onclick: step(1) }, "›");
+    this.range = h("input", {
+      type: "range",
+      min: 1,
+      step: 1,
+      id: "as-of",
+      "aria-label": "State as of event",
+      oninput: () => this.#seek(Number(this.range.value) - 1),
+    });
+    this.back = h(
+      "button",
+      { type: "button", "aria-label": "One event earlier", onclick: step(-1) },
+      "‹",
+    );
+    this.on = h(
+      "button",
+      { type: "button", "aria-label": "One event later", onclick: step(1) },
+      "›",
+    );
     this.told = h("output", { for: "as-of" });
-    this.now = h("button", { type: "button", onclick: () => this.dispatchEvent(new CustomEvent("seek", { detail: null })) }, "Now");
+    this.now = h(
+      "button",
+      {
+        type: "button",
+        onclick: () => this.dispatchEvent(new CustomEvent("seek", { detail: null })),
+      },
+      "Now",
+    );
     fill(this, this.back, this.range, this.on, this.told, this.now);
   }
 
@@ -83,7 +113,12 @@ export class Slider extends HTMLElement {
     this.now.disabled = index === null;
     if (!event) return;
     this.range.setAttribute("aria-valuetext", `event ${at + 1} of ${events.length}, ${event.type}`);
-    fill(this.told, h("b", {}, `${number(at + 1)} of ${number(events.length)}`), " ", event.type.replace("execution.", ""));
+    fill(
+      this.told,
+      h("b", {}, `${number(at + 1)} of ${number(events.length)}`),
+      " ",
+      event.type.replace("execution.", ""),
+    );
   }
 }
 
@@ -123,7 +158,11 @@ export class History extends HTMLElement {
         if (row.told === told) return;
         row.told = told;
         row.detail.hidden = !looked && !telling;
-        fill(row.detail, known && (looked || telling) ? changed(known) : null, looked ? envelope(event) : null);
+        fill(
+          row.detail,
+          known && (looked || telling) ? changed(known) : null,
+          looked ? envelope(event) : null,
+        );
       },
     );
   }
@@ -133,11 +172,21 @@ export class History extends HTMLElement {
     const words = gist(event);
     row.button = h(
       "button",
-      { type: "button", class: "event", title: exactly(event.occurred_at), onclick: () => this.dispatchEvent(new CustomEvent("seek", { detail: events.indexOf(event) })) },
+      {
+        type: "button",
+        class: "event",
+        title: exactly(event.occurred_at),
+        onclick: () =>
+          this.dispatchEvent(new CustomEvent("seek", { detail: events.indexOf(event) })),
+      },
       h("span", { class: "version" }, event.version),
       h("span", { class: "type" }, event.type),
       h("bdi", { class: "gist", dir: "auto" }, words.slice(0, 300)),
-      h("span", { class: "after" }, `+${lasting(Math.max(0, Date.parse(event.occurred_at) - this.#start))}`),
+      h(
+        "span",
+        { class: "after" },
+        `+${lasting(Math.max(0, Date.parse(event.occurred_at) - this.#start))}`,
+      ),
     );
     row.detail = h("div", { class: "detail", hidden: true });
     row.append(row.button, row.detail);
@@ -146,17 +195,45 @@ export class History extends HTMLElement {
 }
 
 function changed({ changes = [], problem }) {
-  if (problem) return h("p", { class: "banner bad" }, words(`What it changed cannot be told: ${problem}.`));
+  if (problem)
+    return h("p", { class: "banner bad" }, words(`What it changed cannot be told: ${problem}.`));
   if (!changes.length) return h("p", { class: "soft" }, "It changed nothing that is shown.");
-  const value = (it) => (it === null || it === undefined ? h("span", { class: "none" }, "–") : words(typeof it === "string" ? it : JSON.stringify(it), { shown: 160, mono: true }));
+  const value = (it) =>
+    it === null || it === undefined
+      ? h("span", { class: "none" }, "–")
+      : words(typeof it === "string" ? it : JSON.stringify(it), { shown: 160, mono: true });
   const shown = changes.slice(0, SHOWN_CHANGES);
   return [
     h(
       "dl",
       { class: "changes" },
-      shown.map(({ field, from, to }) => h("div", {}, h("dt", {}, h("code", {}, h("bdi", {}, field))), h("dd", {}, from === null ? null : [value(from), h("span", { class: "arrow" }, h("span", { "aria-hidden": "true" }, " → "), h("span", { class: "sr" }, " became "))], value(to)))),
+      shown.map(({ field, from, to }) =>
+        h(
+          "div",
+          {},
+          h("dt", {}, h("code", {}, h("bdi", {}, field))),
+          h(
+            "dd",
+            {},
+            from === null
+              ? null
+              : [
+                  value(from),
+                  h(
+                    "span",
+                    { class: "arrow" },
+                    h("span", { "aria-hidden": "true" }, " → "),
+                    h("span", { class: "sr" }, " became "),
+                  ),
+                ],
+            value(to),
+          ),
+        ),
+      ),
     ),
-    shown.length < changes.length ? h("p", { class: "soft" }, `and ${count(changes.length - shown.length, "part")} more`) : null,
+    shown.length < changes.length
+      ? h("p", { class: "soft" }, `and ${count(changes.length - shown.length, "part")} more`)
+      : null,
   ];
 }
 
@@ -168,13 +245,26 @@ function envelope(event) {
     h(
       "dl",
       { class: "pairs" },
-      h("dt", {}, "Position"), h("dd", {}, number(event.position), " · ", h("a", { href: address("audit", { position: event.position }) }, "prove it")),
-      h("dt", {}, "Happened"), h("dd", {}, time(event.occurred_at)),
-      h("dt", {}, "Recorded"), h("dd", {}, time(event.recorded_at)),
-      h("dt", {}, "By"), h("dd", {}, h("bdi", {}, event.actor || "–")),
-      h("dt", {}, "Digest"), h("dd", {}, h("code", {}, event.data_digest)),
+      h("dt", {}, "Position"),
+      h(
+        "dd",
+        {},
+        number(event.position),
+        " · ",
+        h("a", { href: address("audit", { position: event.position }) }, "prove it"),
+      ),
+      h("dt", {}, "Happened"),
+      h("dd", {}, time(event.occurred_at)),
+      h("dt", {}, "Recorded"),
+      h("dd", {}, time(event.recorded_at)),
+      h("dt", {}, "By"),
+      h("dd", {}, h("bdi", {}, event.actor || "–")),
+      h("dt", {}, "Digest"),
+      h("dd", {}, h("code", {}, event.data_digest)),
     ),
-    event.data === null ? h("p", { class: "soft" }, "Its content was erased; its entry and proofs stay.") : asDocument(event.data, 1200),
+    event.data === null
+      ? h("p", { class: "soft" }, "Its content was erased; its entry and proofs stay.")
+      : asDocument(event.data, 1200),
   );
 }
 

@@ -35,7 +35,11 @@ export function lanes(events) {
     switch (event.type) {
       case "execution.created":
         for (const plan of data.steps ?? []) {
-          Object.assign(step(plan.index), { name: plan.step_id, scope: plan.scope, done: plan.index < (data.first_step ?? 1) });
+          Object.assign(step(plan.index), {
+            name: plan.step_id,
+            scope: plan.scope,
+            done: plan.index < (data.first_step ?? 1),
+          });
         }
         phase("waiting", data.waits_for?.length ? "another execution" : "a worker", at);
         break;
@@ -68,11 +72,17 @@ export function lanes(events) {
         cut(at, "cut");
         break;
       case "step.started":
-        step(data.index).bars.push({ attempt: data.attempt ?? 1, from: at, to: null, outcome: null });
+        step(data.index).bars.push({
+          attempt: data.attempt ?? 1,
+          from: at,
+          to: null,
+          outcome: null,
+        });
         break;
       case "step.finished": {
         const bars = step(data.index).bars;
-        if (!bars.length || bars.at(-1).to !== null) bars.push({ attempt: data.attempt ?? 1, from: at, to: null });
+        if (!bars.length || bars.at(-1).to !== null)
+          bars.push({ attempt: data.attempt ?? 1, from: at, to: null });
         Object.assign(bars.at(-1), { to: at, outcome: data.outcome });
         break;
       }

@@ -10,13 +10,20 @@ import { words } from "../../parts/text.js";
 export function askAndRun(job, organization) {
   const declared = job.definition.parameters ?? [];
   const fields = declared.map((parameter, index) => field(parameter, `p-${index}`));
-  const extra = h("textarea", { id: "run-input", rows: 3, spellcheck: "false", "aria-describedby": "about-input" });
+  const extra = h("textarea", {
+    id: "run-input",
+    rows: 3,
+    spellcheck: "false",
+    "aria-describedby": "about-input",
+  });
   const named = h("input", { id: "run-name", maxlength: 256, autocomplete: "off" });
   const later = h("input", { id: "run-at", type: "datetime-local", step: 1 });
   return ask({
     title: ["Run ", h("bdi", {}, job.job_id.slice(0, 80))],
     content: [
-      fields.length ? fields.map((each) => each.element) : h("p", { class: "soft" }, "It declares no parameters."),
+      fields.length
+        ? fields.map((each) => each.element)
+        : h("p", { class: "soft" }, "It declares no parameters."),
       h(
         "details",
         {},
@@ -24,9 +31,20 @@ export function askAndRun(job, organization) {
         h(
           "div",
           { class: "stack tight" },
-          h("div", { class: "field" }, h("label", { for: "run-name" }, "Name of this execution"), named),
+          h(
+            "div",
+            { class: "field" },
+            h("label", { for: "run-name" }, "Name of this execution"),
+            named,
+          ),
           h("div", { class: "field" }, h("label", { for: "run-at" }, "Not before"), later),
-          h("div", { class: "field" }, h("label", { for: "run-input" }, "Input document (JSON)"), extra, h("small", { id: "about-input" }, "Steps can read it; leave it empty for none.")),
+          h(
+            "div",
+            { class: "field" },
+            h("label", { for: "run-input" }, "Input document (JSON)"),
+            extra,
+            h("small", { id: "about-input" }, "Steps can read it; leave it empty for none."),
+          ),
         ),
       ),
     ],
@@ -37,7 +55,10 @@ export function askAndRun(job, organization) {
       if (named.value.trim()) body.name = named.value.trim();
       if (later.value) body.run_at = new Date(later.value).toISOString();
       if (extra.value.trim()) body.input = json(extra.value, "Input document");
-      const made = await act("POST", `/v1/jobs/${part(job.job_id)}/executions`, body, { organization, headers: { "Idempotency-Key": crypto.randomUUID() } });
+      const made = await act("POST", `/v1/jobs/${part(job.job_id)}/executions`, body, {
+        organization,
+        headers: { "Idempotency-Key": crypto.randomUUID() },
+      });
       go(to("executions", made.uuid));
     },
   });
@@ -47,18 +68,42 @@ export function askAndRun(job, organization) {
 function field(parameter, id) {
   const { type = "string", required = false, default: usual, description } = parameter;
   const about = `${id}-about`;
-  const shared = { id, required: required && type !== "boolean", "aria-describedby": description ? about : null };
+  const shared = {
+    id,
+    required: required && type !== "boolean",
+    "aria-describedby": description ? about : null,
+  };
   let control;
   switch (type) {
     case "boolean":
-      control = h("select", shared, h("option", { value: "" }, usual === undefined || usual === null ? "not given" : `by default ${usual}`), h("option", { value: "true" }, "true"), h("option", { value: "false" }, "false"));
+      control = h(
+        "select",
+        shared,
+        h(
+          "option",
+          { value: "" },
+          usual === undefined || usual === null ? "not given" : `by default ${usual}`,
+        ),
+        h("option", { value: "true" }, "true"),
+        h("option", { value: "false" }, "false"),
+      );
       break;
     case "integer":
     case "number":
-      control = h("input", { ...shared, type: "number", step: type === "integer" ? 1 : "any", placeholder: usual ?? "" });
+      control = h("input", {
+        ...shared,
+        type: "number",
+        step: type === "integer" ? 1 : "any",
+        placeholder: usual ?? "",
+      });
       break;
     case "any":
-      control = h("textarea", { ...shared, rows: 2, spellcheck: "false", placeholder: usual === undefined || usual === null ? "JSON" : JSON.stringify(usual) });
+      control = h("textarea", {
+        ...shared,
+        rows: 2,
+        spellcheck: "false",
+        placeholder: usual === undefined || usual === null ? "JSON" : JSON.stringify(usual),
+      });
       break;
     default:
       control = h("input", { ...shared, placeholder: usual ?? "", autocomplete: "off" });
@@ -66,7 +111,12 @@ function field(parameter, id) {
   const element = h(
     "div",
     { class: "field" },
-    h("label", { for: id }, h("bdi", {}, parameter.name), h("span", {}, ` · ${type}${required ? ", required" : ""}`)),
+    h(
+      "label",
+      { for: id },
+      h("bdi", {}, parameter.name),
+      h("span", {}, ` · ${type}${required ? ", required" : ""}`),
+    ),
     control,
     description ? h("small", { id: about }, words(description)) : null,
   );
