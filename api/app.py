@@ -23,7 +23,7 @@ from api.node import Node
 from api.openapi import DESCRIPTION, describe
 from api.request import ALLOWANCE
 from api.route import Route
-from api.routes import OPEN_ROUTES, ROUTES
+from api.routes.table import OPEN_ROUTES, ROUTES
 from api.ui import pages
 
 RATE_LIMIT: Final = web.AppKey("rate-limit", RateLimit)

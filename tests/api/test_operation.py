@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api.routes import OPEN_ROUTES, ROUTES
+from api.routes.table import OPEN_ROUTES, ROUTES
 from ledger.store.embedded import EmbeddedPostgres
 from ledger.store.migrate import migrate
 from projections.registry import PROJECTORS

@@ -21,7 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
 from api.openapi import describe
-from api.routes import OPEN_ROUTES, ROUTES
+from api.routes.table import OPEN_ROUTES, ROUTES
 from tests.api.serving import Server
 from tests.security.forms import failed, of_path
 from tests.security.raw import ask

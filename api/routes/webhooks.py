@@ -1,4 +1,4 @@
-"""The routes of webhooks; part of the list in `api.routes`."""
+"""The routes of webhooks; part of the list in `api.routes.table`."""
 
 from typing import Any
 
@@ -7,12 +7,9 @@ from api.native import consumer_wire as c
 from api.native import webhook_wire as w
 from api.native import webhooks
 from api.route import Query, Route
+from api.routes.parameters import PAGE
 
 _ONE = "/v1/webhooks/{webhook}"
-_PAGE = (
-    Query(name="limit", description="Items a page holds at most.", type="integer"),
-    Query(name="after", description="Cursor of the page before."),
-)
 
 
 def webhook_routes() -> tuple[Route, ...]:
@@ -30,7 +27,7 @@ def _themselves() -> tuple[Route, ...]:
             roles=OPERATORS,
             summary="List webhooks, and how they fare",
             answer=w.WebhookList,
-            query=_PAGE,
+            query=PAGE,
             **common,
         ),
         Route(
@@ -134,7 +131,7 @@ def _deliveries() -> tuple[Route, ...]:
             handler=webhooks.list_deliveries,
             summary="List what was tried, newest first",
             answer=w.AttemptList,
-            query=(*_PAGE, Query(name="outcome", description="Only with this outcome.")),
+            query=(*PAGE, Query(name="outcome", description="Only with this outcome.")),
             **common,
         ),
         Route(
@@ -144,7 +141,7 @@ def _deliveries() -> tuple[Route, ...]:
             summary="List parked executions",
             answer=c.ParkedList,
             query=(
-                *_PAGE,
+                *PAGE,
                 Query(
                     name="retrying",
                     description="Those too that are tried again by themselves.",

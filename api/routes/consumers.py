@@ -1,4 +1,4 @@
-"""The routes of durable consumers; part of the list in `api.routes`."""
+"""The routes of durable consumers; part of the list in `api.routes.table`."""
 
 from typing import Any
 
@@ -6,13 +6,10 @@ from api.auth.principal import CONSUMERS, READERS
 from api.native import consumer_wire as w
 from api.native import consumers
 from api.route import Query, Route
+from api.routes.parameters import PAGE
 
 _ONE = "/v1/consumers/{consumer}"
 _LOOKERS = READERS | CONSUMERS
-_PAGE = (
-    Query(name="limit", description="Items a page holds at most.", type="integer"),
-    Query(name="after", description="Cursor of the page before."),
-)
 
 
 def consumer_routes() -> tuple[Route, ...]:
@@ -30,7 +27,7 @@ def _themselves() -> tuple[Route, ...]:
             roles=_LOOKERS,
             summary="List durable consumers, and how far they are",
             answer=w.ConsumerList,
-            query=_PAGE,
+            query=PAGE,
             **common,
         ),
         Route(
@@ -146,7 +143,7 @@ def _set_aside() -> tuple[Route, ...]:
             summary="List parked executions",
             answer=w.ParkedList,
             query=(
-                *_PAGE,
+                *PAGE,
                 Query(
                     name="retrying",
                     description="Those too that are tried again by themselves.",
