@@ -44,7 +44,7 @@ async def test_a_key_is_made_and_revoked(open_tab: Open, here: World) -> None:
         page = await tab.open("/ui/system")
         await page.get_by_role("button", name="Make a key").click()
         form = page.get_by_role("dialog")
-        await form.get_by_label("Name").fill("for a test")
+        await form.get_by_label("Name", exact=True).fill("for a test")
         await form.get_by_label("viewer").check()
         await form.get_by_role("button", name="Make it").click()
         secret = await form.locator("code.whole").inner_text()

@@ -1,17 +1,19 @@
 // Audit: tree heads that are kept and checked, events that are proven, dossiers. All hashing is done here.
 
-import { note as noteAddress, to } from "../parts/address.js";
+import { note as noteAddress } from "../parts/address.js";
 import { at, part, read, request } from "../parts/api.js";
 import { connection, keepFresh } from "../parts/connection.js";
 import { fill, h } from "../parts/dom.js";
-import { count, digest, name, number } from "../parts/text.js";
+import { count, digest, number } from "../parts/text.js";
 import { time } from "../parts/times.js";
 import { View } from "../parts/view.js";
-import { checkEvent, checkExtension, checkSigned } from "../proof/check.js";
-import { canHash, fromHex, toHex } from "../proof/hashes.js";
+import { checkSigned } from "../proof/check.js";
+import { canHash, toHex } from "../proof/hashes.js";
 import { dropHead, keepHead, keptHeads } from "../proof/kept.js";
 import { readHead } from "../proof/note.js";
 import { lineAt, linesOf } from "../proof/served.js";
+import { anchor, currentHead, extension, proven } from "./audit/proving.js";
+import { resultOf } from "./audit/result.js";
 import { stepList, verdict } from "./audit/steps.js";
 
 const HEAD_MS = 3000;
@@ -173,21 +175,8 @@ class AuditView extends View {
     );
   }
 
-  /** The head that is told now: the signed one where there is one. */
-  #current() {
-    const { signed } = this.tree;
-    const note = signed ? readHead(signed.note) : null;
-    return {
-      size: signed?.size ?? this.tree.size,
-      root: signed?.root ?? this.tree.root,
-      note: signed?.note ?? "",
-      key: this.tree.public_key ?? "",
-      read: note,
-    };
-  }
-
   async #showHead() {
-    const head = this.#current();
+    const head = currentHead(this.tree);
     const { signed, signing } = this.tree;
     fill(
       this.head,
@@ -370,7 +359,7 @@ class AuditView extends View {
   async #extend(head) {
     await this.attempt(async () => {
       const now = await this.#newest(head.size);
-      const { ok, steps } = await this.#extension(head, now);
+      const { ok, steps } = await extension(head, now, this.tree, this.signal);
       fill(
         this.extension,
         verdict(
@@ -387,43 +376,11 @@ class AuditView extends View {
   async #newest(size) {
     this.tree = await read("/v1/tree", { signal: this.signal, covering: connection.head });
     this.#showHead();
-    const head = this.#current();
+    const head = currentHead(this.tree);
     // A head that was kept unsigned may be ahead of the newest signed one.
     return head.size >= size
       ? head
       : { size: this.tree.size, root: this.tree.root, note: "", key: "", read: null };
-  }
-
-  async #extension(head, now) {
-    const steps = [];
-    if (head.note)
-      steps.push(await checkSigned(readHead(head.note), head.key || this.tree.public_key));
-    if (now.read) steps.push(await checkSigned(now.read, now.key));
-    if (head.size > now.size) {
-      steps.push({
-        ok: false,
-        title: `The log has at least ${head.size} events`,
-        lines: [`It has ${now.size}: the newest ones were cut off.`],
-      });
-      return { ok: false, steps };
-    }
-    const { proof, new: told } = await read(
-      at("/v1/tree/consistency", { from: head.size, to: now.size }),
-      { signal: this.signal },
-    );
-    if (told.root !== now.root)
-      steps.push({
-        ok: false,
-        title: "The server tells one root for one size",
-        lines: [`proof ${told.root}`, `head  ${now.root}`],
-      });
-    const checked = await checkExtension(
-      { size: head.size, root: fromHex(head.root) },
-      { size: now.size, root: fromHex(now.root) },
-      proof,
-    );
-    steps.push(...checked.steps);
-    return { ok: steps.every((step) => step.ok !== false), steps };
   }
 
   /** Prove one event, or each of an execution. */
@@ -436,113 +393,14 @@ class AuditView extends View {
         ? [await lineAt(Number(told), this.signal)]
         : await linesOf(told, this.signal);
       const last = lines.at(-1).position;
-      const { head, steps, ok } = await this.#anchor(last);
+      const kept = this.against.value === "" ? null : keptHeads()[Number(this.against.value)];
+      const newest = (size) => this.#newest(size);
+      const held = await anchor(kept, last, newest, () => this.tree, this.signal);
       const results = [];
-      for (const line of lines) results.push({ line, ...(await this.#event(line, head)) });
-      this.#showProof(results, { head, steps, ok });
+      for (const line of lines)
+        results.push({ line, ...(await proven(line, held.head, this.signal)) });
+      fill(this.proof, resultOf(results, held));
     }, this.proof);
-  }
-
-  /** The head to prove against, and what was checked of it: the chosen one, or the newest that continues it. */
-  async #anchor(position) {
-    const chosen = this.against.value === "" ? null : keptHeads()[Number(this.against.value)];
-    if (!chosen) {
-      const head = await this.#newest(position);
-      const steps = head.read
-        ? [await checkSigned(head.read, head.key)]
-        : [
-            {
-              ok: null,
-              title: "The head is the server's own, and not signed",
-              lines: ["Keep a head to check against what you knew before."],
-            },
-          ];
-      return { head, steps, ok: steps.every((step) => step.ok !== false) };
-    }
-    if (chosen.size >= position) {
-      const steps = chosen.note
-        ? [await checkSigned(readHead(chosen.note), chosen.key || this.tree.public_key)]
-        : [
-            {
-              ok: null,
-              title: "The head is one that you kept",
-              lines: [`${chosen.size} events, ${chosen.root}`],
-            },
-          ];
-      return { head: chosen, steps, ok: steps.every((step) => step.ok !== false) };
-    }
-    const head = await this.#newest(position);
-    return { head, ...(await this.#extension(chosen, head)) };
-  }
-
-  async #event({ bytes, position }, head) {
-    const { proof } = await read(at("/v1/tree/inclusion", { position, size: head.size }), {
-      signal: this.signal,
-    });
-    return checkEvent(
-      bytes,
-      position,
-      { size: head.size, root: fromHex(head.root) },
-      proof.map(fromHex),
-    );
-  }
-
-  #showProof(results, anchor) {
-    const bad = results.filter((each) => !each.ok);
-    const erased = results.filter((each) => each.erased);
-    const ok = anchor.ok && !bad.length;
-    const one = results.length === 1;
-    const words = ok
-      ? `${one ? "This event is" : `All ${number(results.length)} events are`} in the log of ${count(anchor.head.size, "event")}, as ${one ? "it was" : "they were"} recorded.`
-      : bad.length
-        ? `${one ? "This event is" : `${number(bad.length)} of ${number(results.length)} events are`} not what the tree says. It was changed, or this is not the log it claims to be.`
-        : "The tree head itself does not hold.";
-    fill(
-      this.proof,
-      verdict(ok, words),
-      erased.length
-        ? h(
-            "p",
-            { class: "banner" },
-            `The content of ${one ? "it" : `${number(erased.length)} of them`} was erased. That is on record, and no damage: the entries are proven.`,
-          )
-        : null,
-      h("h3", {}, "The head"),
-      stepList(anchor.steps),
-      results.map((each) =>
-        one
-          ? [h("h3", {}, "The event"), stepList(each.steps)]
-          : h(
-              "details",
-              { class: each.ok ? "event-proof" : "event-proof bad", open: !each.ok },
-              h(
-                "summary",
-                {},
-                each.ok ? "✓ " : "✕ ",
-                h("b", {}, number(each.line.position)),
-                " ",
-                name(each.told?.type ?? "unreadable"),
-                each.erased ? h("span", { class: "soft" }, " erased") : null,
-              ),
-              stepList(each.steps),
-            ),
-      ),
-      one && results[0].told?.stream.startsWith("execution/")
-        ? h(
-            "p",
-            {},
-            h(
-              "a",
-              {
-                href: to("executions", results[0].told.stream.slice(10), {
-                  at: results[0].told.position,
-                }),
-              },
-              "See what it says",
-            ),
-          )
-        : null,
-    );
   }
 
   async #download() {

@@ -1,6 +1,6 @@
 // One execution: its time, its history with a slider over it, and what is known of it at that point.
 
-import { go, note, to } from "../parts/address.js";
+import { note, to } from "../parts/address.js";
 import { Problem, at, part, read } from "../parts/api.js";
 import { connection } from "../parts/connection.js";
 import { fill, h, say } from "../parts/dom.js";
@@ -8,7 +8,7 @@ import { follow } from "../parts/feed.js";
 import { bar, redraw } from "../parts/progress.js";
 import { restate, state } from "../parts/state.js";
 import { clock } from "../parts/times.js";
-import { count, name } from "../parts/text.js";
+import { count } from "../parts/text.js";
 import { View } from "../parts/view.js";
 import { pause, settled } from "../parts/waiting.js";
 import { about, facts } from "./execution/about.js";

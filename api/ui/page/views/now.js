@@ -1,6 +1,6 @@
 // What runs and what waits at this moment, and whether the ledger itself keeps up.
 
-import { note, to } from "../parts/address.js";
+import { to } from "../parts/address.js";
 import { at, read } from "../parts/api.js";
 import { connection, keepFresh } from "../parts/connection.js";
 import { fill, h, keyed, say } from "../parts/dom.js";
