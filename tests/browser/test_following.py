@@ -117,6 +117,7 @@ async def test_an_execution_is_controlled_from_its_page(open_tab: Open, here: Wo
         await do("Restart", "A new execution is made", "Restart it")
         await expect(page).not_to_have_url(first)
         await expect(page.get_by_text("Restarts")).to_be_visible()
+        await expect(worker).to_be_visible()
         await do("Cancel", "cannot be resumed", "Cancel it")
         await expect(state).to_have_text("aborted")
         await do("Delete", "Its events stay in the log", "Delete it")
