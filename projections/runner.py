@@ -119,7 +119,7 @@ class Runner:
         while True:
             await self._tail.wait_past(self.position, _IDLE_S)
             left_s = gather_until - loop.time()
-            if left_s > 0 and self._advances is not None:
+            if left_s > 0 and self._advances is not None and not self._is_full:
                 await self._advances.asked(self.projector.name, left_s)
             await self.step()
             gather_until = loop.time() + GATHER_S
@@ -147,6 +147,11 @@ class Runner:
     async def _read_stream(self, stream: str) -> list[AnyRecorded]:
         rows = await self._pool.fetch(_LOG["read_stream"], stream, 0, None)
         return [recorded(row) for row in rows]
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether a whole batch waits already, so that nothing is gained by gathering more."""
+        return self._tail.head - self.position >= self._batch_events
 
     async def load(self) -> None:
         """Read the checkpoint and the quarantine again.
