@@ -40,6 +40,8 @@ class Load:
         self.told: list[UUID] = []
         self.tailed: list[int] = []
         self.over = False
+        self.written = False
+        """Whether the last writer has ended, so that the log grows no more."""
 
     async def write_on(self, stream: str) -> None:
         """Append to a stream of its own."""
@@ -57,7 +59,7 @@ class Load:
 
     async def follow(self) -> None:
         """Tail from the beginning."""
-        while not self.over or self.tailed[-1] < self.store.tail.head:
+        while not self.written or self.tailed[-1] < self.store.tail.head:
             after = self.tailed[-1] if self.tailed else 0
             await self.store.tail.wait_past(after, 0.1)
             with suppress(Unavailable):
@@ -88,16 +90,18 @@ async def test_what_was_acknowledged_survives_the_database(durable: tuple[str, P
     """Appends under way are found or made again; nothing is lost, doubled or out of place."""
     dsn, directory = durable
     load = Load(await PostgresStore.open(dsn))
-    async with asyncio.TaskGroup() as group:
-        for number in range(WRITERS):
-            group.create_task(load.write_on(f"s{number}"))
-        group.create_task(load.follow())
-        killed = 0
-        for _ in range(2):
+    async with asyncio.TaskGroup() as followers:
+        followers.create_task(load.follow())
+        async with asyncio.TaskGroup() as writers:
+            for number in range(WRITERS):
+                writers.create_task(load.write_on(f"s{number}"))
+            killed = 0
+            for _ in range(2):
+                await load.goes_on()
+                killed = await kill(directory, killed)
             await load.goes_on()
-            killed = await kill(directory, killed)
-        await load.goes_on()
-        load.over = True
+            load.over = True
+        load.written = True
     await load.store.close()
     count = await audit(dsn)
     assert load.tailed == list(range(1, count + 1))
