@@ -107,14 +107,6 @@ def bucket_hash(records: Sequence[bytes]) -> bytes:
     return _hash(records, BUCKET_BITS)
 
 
-def empty_hashes(level: int) -> bytes:
-    """Give the 16 hashes of a stored node below which there is no stream.
-
-    Level 0 holds the hashes of buckets, level 3 is the one node at the top.
-    """
-    return _EMPTY[level]
-
-
 def node_places(buckets: Iterable[int]) -> list[tuple[int, int]]:
     """Name the stored nodes above buckets, as level and index, lowest level first."""
     places: list[tuple[int, int]] = []
