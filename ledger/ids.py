@@ -6,6 +6,7 @@ is assigned by the store under the head lock, so that numbers are gapless like p
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NewType
 from uuid import UUID
 
@@ -51,6 +52,7 @@ def key_stream(uuid: UUID) -> StreamId:
     return StreamId(f"key/{uuid}")
 
 
+@lru_cache(maxsize=8192)
 def execution_of(stream: str) -> UUID | None:
     """Give the execution's uuid if *stream* is an execution's, else None."""
     kind, _, name = stream.partition("/")

@@ -10,6 +10,7 @@ from msgspec import Struct
 from ledger.errors import Corrupt
 from ledger.events.envelope import Erased
 from ledger.executions.state import ExecutionState
+from ledger.ids import execution_of
 from ledger.store.port import AnyRecorded
 from projections.encoded import Decoder
 from projections.outline import take
@@ -53,8 +54,6 @@ LIFE_TYPES: Final = EXECUTION_TYPES - {
 }
 """What moves an execution through its statuses; enough to fold an outline."""
 
-_PREFIX: Final = "execution/"
-
 
 class Change(Struct, frozen=True, gc=False):
     """What a batch did to one execution."""
@@ -88,10 +87,12 @@ async def fold_executions(
         Corrupt: a stream begins in its middle, or has a hole.
     """
     streams: defaultdict[str, list[AnyRecorded]] = defaultdict(list)
+    uuids: dict[str, UUID] = {}
     for event in batch:
-        if event.stream.startswith(_PREFIX):
+        uuid = execution_of(event.stream)
+        if uuid is not None:
+            uuids[event.stream] = uuid
             streams[event.stream].append(event)
-    uuids = {stream: UUID(stream[len(_PREFIX) :]) for stream in streams}
     rows = await connection.fetch(load_sql, list(uuids.values())) if uuids else ()
     stored = {row["uuid"]: DECODE(row["state"]) for row in rows}
     changes: list[Change] = []

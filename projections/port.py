@@ -21,7 +21,10 @@ MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 
 
 class Projector(Protocol):
-    """Folds events into the rows of one read model. Holds no state between calls."""
+    """Folds events into the rows of one read model.
+
+    What it keeps between calls is at most a copy of rows, used only where the rows vouch for it.
+    """
 
     @property
     def name(self) -> str:

@@ -1,14 +1,13 @@
 """The map of streams, counted again from the entries."""
 
 from ledger.merkle.streams import (
-    EMPTY_STREAMS_ROOT,
     NOTHING,
+    BucketTree,
     Record,
     bucket_hash,
     bucket_of,
     key_of,
     next_chain,
-    update_nodes,
 )
 
 
@@ -17,9 +16,8 @@ class Recount:
 
     def __init__(self) -> None:
         self._buckets: dict[int, dict[bytes, bytes]] = {}
-        self._nodes: dict[tuple[int, int], bytes] = {}
+        self._tree = BucketTree()
         self._changed: set[int] = set()
-        self._root = EMPTY_STREAMS_ROOT
 
     def add(self, stream: str, leaf: bytes) -> None:
         """Take in the next entry of a stream."""
@@ -34,8 +32,8 @@ class Recount:
     def root(self) -> bytes:
         """Give the root over what was taken in."""
         if self._changed:
-            hashes = {n: bucket_hash(sorted(self._buckets[n].values())) for n in self._changed}
-            fresh, self._root = update_nodes(self._nodes, hashes)
-            self._nodes.update(fresh)
+            self._tree.put(
+                {n: bucket_hash(sorted(self._buckets[n].values())) for n in self._changed}
+            )
             self._changed.clear()
-        return self._root
+        return self._tree.root

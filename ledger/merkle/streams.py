@@ -117,27 +117,51 @@ def node_places(buckets: Iterable[int]) -> list[tuple[int, int]]:
     return places
 
 
-def update_nodes(
-    nodes: Mapping[tuple[int, int], bytes], changed: Mapping[int, bytes]
-) -> tuple[dict[tuple[int, int], bytes], bytes]:
-    """Put new bucket hashes into the stored nodes above them; give those nodes, and the root.
+class BucketTree:
+    """The tree above the buckets, in memory: 4 MiB, in which a change costs the way to the root.
 
-    *nodes* are all that `node_places` names; one that is missing is empty.
+    It may stand for what is stored only as long as the two have the same root.
     """
-    updated: dict[tuple[int, int], bytes] = {}
-    hashes = dict(changed)
-    for level in range(NODE_LEVELS):
-        slots: dict[int, dict[int, bytes]] = {}
-        for index, hashed in hashes.items():
-            slots.setdefault(index >> NODE_BITS, {})[index % NODE_WIDTH] = hashed
-        hashes = {}
-        for index, fresh in slots.items():
-            node = bytearray(nodes.get((level, index), _EMPTY[level]))
-            for slot, hashed in fresh.items():
-                node[slot * HASH_BYTES : (slot + 1) * HASH_BYTES] = hashed
-            updated[level, index] = bytes(node)
-            hashes[index] = subtree_hash(updated[level, index])
-    return updated, hashes.get(0, EMPTY_STREAMS_ROOT)
+
+    def __init__(self, lowest: Iterable[tuple[int, bytes]] = ()) -> None:
+        """Begin with the lowest stored nodes (level 0), by index; what is not given is empty."""
+        self._hashes = bytearray(_EMPTY_TREE)
+        """Place 1 is the root's, and below place n are 2n and 2n + 1; the buckets' come last."""
+        stored = dict(lowest)
+        for index, hashes in stored.items():
+            start = (BUCKETS + index * NODE_WIDTH) * HASH_BYTES
+            self._hashes[start : start + len(hashes)] = hashes
+        self._hash_above(
+            {(BUCKETS + index * NODE_WIDTH + n) >> 1 for index in stored for n in _EVEN}
+        )
+
+    def put(self, changed: Mapping[int, bytes]) -> None:
+        """Take in new hashes of buckets."""
+        for bucket, hashed in changed.items():
+            start = (BUCKETS + bucket) * HASH_BYTES
+            self._hashes[start : start + HASH_BYTES] = hashed
+        self._hash_above({(BUCKETS + bucket) >> 1 for bucket in changed})
+
+    def _hash_above(self, places: set[int]) -> None:
+        """Hash places of one level anew, and all above them."""
+        hashes, sha256 = self._hashes, hashlib.sha256
+        while places:
+            for place in places:
+                below = place * 2 * HASH_BYTES
+                hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] = sha256(
+                    b"\x01" + hashes[below : below + 2 * HASH_BYTES]
+                ).digest()
+            places = {place >> 1 for place in places if place > 1}
+
+    @property
+    def root(self) -> bytes:
+        """The hash over all buckets."""
+        return bytes(self._hashes[HASH_BYTES : 2 * HASH_BYTES])
+
+    def node(self, level: int, index: int) -> bytes:
+        """Give a node as it is stored."""
+        first = (BUCKETS >> NODE_BITS * level) + index * NODE_WIDTH
+        return bytes(self._hashes[first * HASH_BYTES : (first + NODE_WIDTH) * HASH_BYTES])
 
 
 def streams_root(records: Iterable[Record]) -> bytes:
@@ -145,7 +169,9 @@ def streams_root(records: Iterable[Record]) -> bytes:
     buckets: dict[int, list[bytes]] = {}
     for record in records:
         buckets.setdefault(bucket_of(record.key), []).append(record.raw)
-    return update_nodes({}, {n: bucket_hash(sorted(raw)) for n, raw in buckets.items()})[1]
+    tree = BucketTree()
+    tree.put({number: bucket_hash(sorted(raw)) for number, raw in buckets.items()})
+    return tree.root
 
 
 def prove_stream(
@@ -221,12 +247,17 @@ def _beside(slot: int, hashes: bytes) -> Iterator[bytes]:
 
 
 def _empty() -> tuple[bytes, ...]:
-    levels, hashed = [], NOTHING
-    for _ in range(NODE_LEVELS + 1):
-        levels.append(hashed * NODE_WIDTH)
-        hashed = subtree_hash(levels[-1])
-    return tuple(levels)
+    """Give the hash of an empty subtree for each height above the buckets."""
+    hashes = [NOTHING]
+    for _ in range(BUCKET_BITS):
+        hashes.append(node_hash(hashes[-1], hashes[-1]))
+    return tuple(hashes)
 
 
-_EMPTY: Final = _empty()
-EMPTY_STREAMS_ROOT: Final = subtree_hash(_EMPTY[NODE_LEVELS - 1])
+_EMPTY_HASHES: Final = _empty()
+_EMPTY: Final = tuple(_EMPTY_HASHES[NODE_BITS * level] * NODE_WIDTH for level in range(NODE_LEVELS))
+_EMPTY_TREE: Final = NOTHING + b"".join(
+    hashed * (BUCKETS >> height) for height, hashed in reversed(list(enumerate(_EMPTY_HASHES)))
+)
+_EVEN: Final = range(0, NODE_WIDTH, 2)
+EMPTY_STREAMS_ROOT: Final = _EMPTY_HASHES[BUCKET_BITS]

@@ -1,17 +1,19 @@
 """Writes the active view."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from ledger.events import executions as x
 from ledger.executions.deadlines import next_due
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
-from projections.encoded import array, bigint, encode, text
+from projections.encoded import bigint, encode, text
 from projections.fold import LIFE_TYPES, Change, fold_executions
 from projections.port import Connection
+from projections.writing import insert, update
 
 AGEING: Final = timedelta(minutes=1)
 """What a point of priority counts for: whoever waited so much longer goes first all the same."""
@@ -36,24 +38,85 @@ class ActiveProjector:
         gone = [change.uuid for change in changes if change.old and not _is_kept(change)]
         if gone:
             await connection.execute(_WRITE["delete"], gone)
-        rows = [_row(change) for change in changes if _is_kept(change)]
-        if rows:
-            await connection.execute(_WRITE["upsert"], *zip(*rows, strict=True))
+        new = [_row(change) for change in changes if not change.old and _is_kept(change)]
+        changed = [_row(change) for change in changes if change.old and _is_kept(change)]
+        await insert(connection, "active", new)
+        await update(connection, _WRITE["update"], _CHANGING, changed)
 
 
 def _is_kept(change: Change) -> bool:
     return change.new.is_open and not change.new.erased
 
 
-def _step_types(change: Change) -> str | None:
+def _step_types(change: Change) -> list[str]:
+    """Name what a worker must be able to do; nothing is told where the row is there already."""
     first = change.facts[0].event
     if not isinstance(first, x.ExecutionCreated):
-        return None
+        return []
     needed = {step.step_type_id for step in first.steps if step.index >= first.first_step}
-    return array(sorted(text(step_type) for step_type in needed))
+    return sorted(text(step_type) for step_type in needed)
 
 
-def _row(change: Change) -> tuple[Any, ...]:
+class _Row(NamedTuple):
+    uuid: UUID
+    number: int | None
+    organization: str
+    job_id: str
+    status: str
+    waiting_for: str | None
+    ready_at: datetime | None
+    priority: int
+    when_running: str
+    worker: str
+    step_types: list[str]
+    percent: float | None
+    total_items: int | None
+    processed_items: int | None
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    due_at: datetime | None
+    due_who: str | None
+    claimable: bool
+    timed: bool
+    queue_job: str
+    slots: int
+    holds_slot: bool
+    rank_at: datetime
+    waits_for: list[UUID]
+    created_position: int
+    position: int
+    version: int
+    state: bytes
+
+
+_CHANGING: Final = (
+    "uuid",
+    "status",
+    "waiting_for",
+    "ready_at",
+    "worker",
+    "percent",
+    "total_items",
+    "processed_items",
+    "attempt",
+    "started_at",
+    "due_at",
+    "due_who",
+    "claimable",
+    "timed",
+    "queue_job",
+    "slots",
+    "holds_slot",
+    "rank_at",
+    "position",
+    "version",
+    "state",
+)
+"""What `update` takes."""
+
+
+def _row(change: Change) -> _Row:
     state = change.new
     policies = state.policies
     due = next_due(state)
@@ -61,7 +124,7 @@ def _row(change: Change) -> tuple[Any, ...]:
     started = state.started_at is not None
     slots = policies.max_running or (1 if policies.when_running == "queue" else 0)
     waits_since = max(state.ready_at or state.created_at, state.known_at or state.created_at)
-    return (
+    return _Row(
         state.uuid,
         state.number,
         state.organization,
@@ -88,7 +151,7 @@ def _row(change: Change) -> tuple[Any, ...]:
         slots,
         slots > 0 and started,
         waits_since - policies.priority * AGEING,
-        array([str(uuid) for uuid in state.created.waits_for]),
+        list(state.created.waits_for),
         state.created_position,
         state.position,
         state.version,

@@ -1,15 +1,17 @@
 """Writes the executions view."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from ledger.executions.phase import phase_of
 from ledger.executions.state import ExecutionState
 from ledger.ids import oid_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
-from projections.encoded import array, document, encode, text
+from projections.encoded import document, encode, text
 from projections.executions.content import (
     MAX_KEY,
     depends_on,
@@ -20,6 +22,7 @@ from projections.executions.content import (
 from projections.executions.counts import count
 from projections.fold import EXECUTION_TYPES, fold_executions
 from projections.port import Connection
+from projections.writing import insert, update
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
@@ -36,17 +39,81 @@ class ExecutionsProjector:
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
         """See `projections.port.Projector`."""
         changes = await fold_executions(connection, batch, _WRITE["load"])
-        if changes:
-            rows = [_row(change.new) for change in changes]
-            await connection.execute(_WRITE["upsert"], *zip(*rows, strict=True))
-            await count(connection, changes)
+        new = [_row(change.new) for change in changes if change.old is None]
+        changed = [_row(change.new) for change in changes if change.old is not None]
+        await insert(connection, "executions", new)
+        await update(connection, _WRITE["update"], _CHANGING, changed)
+        await count(connection, changes)
 
 
-def _row(state: ExecutionState) -> tuple[Any, ...]:
+class _Row(NamedTuple):
+    uuid: UUID
+    number: int | None
+    oid: str
+    organization: str
+    job_id: str
+    job_key: str
+    pipeline_id: str
+    status: str
+    phase: str
+    outcome: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    title: str
+    title_key: str
+    user: str
+    trigger: str
+    storage_id: str
+    tags: list[str]
+    labels: str
+    depends_on: list[str]
+    input: str | None
+    input_key: str | None
+    output: str | None
+    output_key: str | None
+    deleted: bool
+    hidden: bool
+    created_position: int
+    version: int
+    state: bytes
+
+
+_CHANGING: Final = (
+    "uuid",
+    "job_id",
+    "job_key",
+    "pipeline_id",
+    "status",
+    "phase",
+    "outcome",
+    "started_at",
+    "ended_at",
+    "title",
+    "title_key",
+    "user",
+    "trigger",
+    "storage_id",
+    "tags",
+    "labels",
+    "depends_on",
+    "input",
+    "input_key",
+    "output",
+    "output_key",
+    "deleted",
+    "hidden",
+    "version",
+    "state",
+)
+"""What `update` takes."""
+
+
+def _row(state: ExecutionState) -> _Row:
     created = state.created
     job_id = text(created.job_id)
     title = text(title_of(state))
-    return (
+    return _Row(
         created.uuid,
         state.number,
         oid_of(created.uuid),
@@ -65,9 +132,9 @@ def _row(state: ExecutionState) -> tuple[Any, ...]:
         text(created.user)[:MAX_KEY],
         text(created.trigger),
         text(storage_of(state))[:MAX_KEY],
-        array(state.tags),
+        [text(tag) for tag in state.tags],
         document(state.labels),
-        array(depends_on(state)),
+        [text(name) for name in depends_on(state)],
         document_of(created.input, fold=False),
         document_of(created.input, fold=True),
         document_of(state.output, fold=False),

@@ -1,9 +1,10 @@
 """Writes the history view."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
@@ -11,6 +12,7 @@ from projections.encoded import encode, text
 from projections.fold import LIFE_TYPES, Change, fold_executions
 from projections.history.counts import count
 from projections.port import Connection
+from projections.writing import insert, update
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
@@ -28,13 +30,62 @@ class HistoryProjector:
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
         """See `projections.port.Projector`."""
         changes = await fold_executions(connection, batch, _WRITE["load"], outlined=True)
-        if changes:
-            rows = [_row(change) for change in changes]
-            await connection.execute(_WRITE["upsert"], *zip(*rows, strict=True))
-            await count(connection, changes)
+        new = [_row(change) for change in changes if change.old is None]
+        changed = [_row(change) for change in changes if change.old is not None]
+        await insert(connection, "history", new)
+        await update(connection, _WRITE["update"], _CHANGING, changed)
+        await count(connection, changes)
 
 
-def _row(change: Change) -> tuple[Any, ...]:
+class _Row(NamedTuple):
+    uuid: UUID
+    number: int | None
+    organization: str
+    job_id: str
+    status: str
+    outcome: str | None
+    cause: str | None
+    exit_code: str
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_ms: int | None
+    is_restart: bool
+    user: str
+    trigger: str
+    deleted_at: datetime | None
+    deleted_by: str | None
+    erased: bool
+    created_position: int
+    version: int
+    state: bytes
+
+
+_CHANGING: Final = (
+    "uuid",
+    "job_id",
+    "status",
+    "outcome",
+    "cause",
+    "exit_code",
+    "attempt",
+    "started_at",
+    "ended_at",
+    "duration_ms",
+    "is_restart",
+    "user",
+    "trigger",
+    "deleted_at",
+    "deleted_by",
+    "erased",
+    "version",
+    "state",
+)
+"""What `update` takes."""
+
+
+def _row(change: Change) -> _Row:
     state = change.new
     created = state.created
     duration_ms = None
@@ -42,7 +93,7 @@ def _row(change: Change) -> tuple[Any, ...]:
         # Both are told by reporters, whose clocks may disagree.
         duration_ms = max(0, (state.ended_at - state.started_at) // _MILLISECOND)
     deletion = next((fact for fact in change.facts if fact.type == "execution.deleted"), None)
-    return (
+    return _Row(
         created.uuid,
         state.number,
         state.organization,

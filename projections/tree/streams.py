@@ -8,6 +8,7 @@ from typing import Final
 from ledger.errors import Unavailable
 from ledger.merkle.streams import (
     NOTHING,
+    BucketTree,
     Record,
     bucket_hash,
     bucket_of,
@@ -15,7 +16,6 @@ from ledger.merkle.streams import (
     next_chain,
     node_places,
     split_bucket,
-    update_nodes,
 )
 from ledger.merkle.tree import HASH_BYTES
 from ledger.store.port import AnyRecorded
@@ -32,10 +32,19 @@ class TreeStalled(Unavailable):
     """
 
 
+async def read_map(connection: Connection) -> BucketTree:
+    """Read what is stored above the buckets."""
+    rows = await connection.fetch(_WRITE["lowest_nodes"])
+    return BucketTree((row["index"], row["hashes"]) for row in rows)
+
+
 async def extend_map(
-    connection: Connection, fresh: Sequence[AnyRecorded], leaves: Sequence[bytes]
-) -> bytes:
-    """Take events and their leaf hashes into the map, and give its new root.
+    connection: Connection,
+    above: BucketTree,
+    fresh: Sequence[AnyRecorded],
+    leaves: Sequence[bytes],
+) -> None:
+    """Take events and their leaf hashes into the stored map, and into the tree above its buckets.
 
     Raises:
         TreeStalled: an event's version does not follow its stream's last one.
@@ -50,16 +59,7 @@ async def extend_map(
             key = keys[event.stream] = key_of(event.stream)
         by_bucket[bucket_of(key)][key].append(number)
     touched = sorted(by_bucket)
-    places = node_places(touched)
-    levels, indexes = [level for level, _ in places], [index for _, index in places]
-    stored = {
-        row["bucket"]: row["records"] for row in await connection.fetch(_WRITE["buckets"], touched)
-    }
-    nodes = {
-        (row["level"], row["index"]): row["hashes"]
-        for row in await connection.fetch(_WRITE["nodes"], levels, indexes)
-        if row["hashes"] is not None
-    }
+    stored = dict(await connection.fetch(_WRITE["buckets"], touched))
     buckets: list[bytes] = []
     hashes: dict[int, bytes] = {}
     for bucket in touched:
@@ -70,15 +70,15 @@ async def extend_map(
         ordered = sorted(records.values())
         buckets.append(b"".join(ordered))
         hashes[bucket] = bucket_hash(ordered)
-    updated, root = update_nodes(nodes, hashes)
+    above.put(hashes)
+    places = node_places(touched)
     await connection.execute(_WRITE["put_buckets"], touched, buckets)
     await connection.execute(
         _WRITE["put_nodes"],
-        [level for level, _ in updated],
-        [index for _, index in updated],
-        list(updated.values()),
+        [level for level, _ in places],
+        [index for _, index in places],
+        [above.node(level, index) for level, index in places],
     )
-    return root
 
 
 def _extended(

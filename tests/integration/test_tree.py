@@ -190,7 +190,6 @@ async def test_no_statement_scans_what_is_kept(database_url: str) -> None:
                 ("tile t", write["edge"]),
                 ("tile t", read["tiles"], [0, 0, 1], [0, 2000, 0]),
                 ("stream_bucket b", write["buckets"], [1, 2, 70_000]),
-                ("stream_node n", write["nodes"], [0, 1, 2, 3], [5, 1, 0, 0]),
                 ("stream_bucket b", read["stream"], 7, [0, 1, 2, 3], [5, 1, 0, 0]),
             ):
                 explained = await connection.fetch(f"explain {statement}", *parameters)

@@ -1,9 +1,9 @@
 -- What projector.py does, in the generation's own schema (unqualified names).
 
 -- name: edge
--- The size, and level by level the tile at the right edge, null where all are full. A subquery a
+-- The size, the root of the map of streams, and level by level the tile at the right edge, null where all are full. A subquery a
 -- level, because a join may be planned as a scan of all tiles. Beyond level 6 the shift ends.
-select h.size, l.level, (
+select h.size, h.streams_root, l.level, (
     select t.hashes from tile t
     where t.level = l.level::smallint and t.index = h.size >> (8 * (l.level + 1))
 ) as hashes
@@ -23,12 +23,9 @@ select w.bucket, (
 ) as records
 from unnest($1::integer[]) as w (bucket);
 
--- name: nodes
--- $1 levels, $2 indexes (parallel).
-select w.level, w.index, (
-    select n.hashes from stream_node n where n.level = w.level and n.index = w.index
-) as hashes
-from unnest($1::smallint[], $2::integer[]) as w (level, index);
+-- name: lowest_nodes
+-- All there are: at most 4096.
+select index, hashes from stream_node where level = 0;
 
 -- name: put_buckets
 -- Parallel arrays: bucket, records.

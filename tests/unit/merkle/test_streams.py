@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.merkle.streams import (
-    EMPTY_STREAMS_ROOT,
     NOTHING,
+    BucketTree,
     Record,
     StreamProof,
     bucket_hash,
@@ -18,7 +18,6 @@ from ledger.merkle.streams import (
     node_places,
     prove_stream,
     streams_root,
-    update_nodes,
     verify_stream,
 )
 from tests.unit.merkle import naive
@@ -51,7 +50,14 @@ class Kept:
     def __init__(self) -> None:
         self.buckets: dict[int, dict[bytes, bytes]] = {}
         self.nodes: dict[tuple[int, int], bytes] = {}
-        self.root = EMPTY_STREAMS_ROOT
+        self.tree = BucketTree()
+
+    @property
+    def root(self) -> bytes:
+        """The root of all of it, which a tree made of the stored nodes has too."""
+        stored = BucketTree((i, hashes) for (level, i), hashes in self.nodes.items() if level == 0)
+        assert stored.root == self.tree.root
+        return self.tree.root
 
     def put(self, records: list[Record]) -> None:
         """Take in new or changed records."""
@@ -61,9 +67,8 @@ class Kept:
             n: bucket_hash(sorted(self.buckets[n].values()))
             for n in {bucket_of(record.key) for record in records}
         }
-        around = {place: self.nodes[place] for place in node_places(changed) if place in self.nodes}
-        fresh, self.root = update_nodes(around, changed)
-        self.nodes.update(fresh)
+        self.tree.put(changed)
+        self.nodes.update((place, self.tree.node(*place)) for place in node_places(changed))
 
     def prove(self, name: str) -> StreamProof:
         """Prove what there is of a stream."""
