@@ -69,6 +69,14 @@ class Advances:
                 self._wanted_elsewhere.add(name)
                 self._asked[name].set()
 
+    def is_wanted(self, name: str) -> bool:
+        """Whether somebody waits for a projection, here or in another process."""
+        return name in self._wanted_elsewhere or name in self.waited_for()
+
+    def begin(self, name: str) -> None:
+        """A batch begins: who still waits in another process after it will say so again."""
+        self._wanted_elsewhere.discard(name)
+
     async def asked(self, name: str, timeout_s: float) -> None:
         """Return when somebody waits for a projection, at the latest after a time.
 
@@ -76,11 +84,10 @@ class Advances:
         """
         asked = self._asked[name]
         asked.clear()
-        if name not in self.waited_for() and name not in self._wanted_elsewhere:
+        if not self.is_wanted(name):
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await asked.wait()
-        self._wanted_elsewhere.discard(name)
 
     async def wait(self, name: str, position: int, timeout_s: float) -> bool:
         """Wait until a position is reached; False at the timeout.

@@ -43,6 +43,7 @@ from projections.faults import is_poison
 from projections.interests import is_followed, require_readable
 from projections.port import Connection, Pool, Projector
 from projections.quarantine import replay_quarantined
+from projections.turns import Turns
 
 BATCH_EVENTS: Final = 2000
 MAX_ATTEMPTS: Final = 3
@@ -83,15 +84,20 @@ class Runner:
         tail: Tail,
         lease_s: float,
         advances: Advances | None = None,
+        turns: Turns | None = None,
         batch_events: int = BATCH_EVENTS,
     ) -> None:
-        """Advance *checkpoint*, which the caller has acquired; *advances* is told if given."""
+        """Advance *checkpoint*, which the caller has acquired.
+
+        *advances* is told, and *turns* are waited for, if given.
+        """
         self.projector = projector
         self.checkpoint = checkpoint
         self._pool = pool
         self._tail = tail
         self._lease_s = lease_s
         self._advances = advances
+        self._turns = turns or Turns()
         self._batch_events = batch_events
         self._parked: dict[str, int] = {}
         self._loaded = False
@@ -121,7 +127,10 @@ class Runner:
             left_s = gather_until - loop.time()
             if left_s > 0 and self._advances is not None and not self._is_full:
                 await self._advances.asked(self.projector.name, left_s)
-            await self.step()
+            async with self._turns.turn(self.position, wanted=self._is_wanted_soon):
+                if self._advances is not None:
+                    self._advances.begin(self.projector.name)
+                await self.step()
             gather_until = loop.time() + GATHER_S
 
     async def _take_back(self) -> None:
@@ -147,6 +156,10 @@ class Runner:
     async def _read_stream(self, stream: str) -> list[AnyRecorded]:
         rows = await self._pool.fetch(_LOG["read_stream"], stream, 0, None)
         return [recorded(row) for row in rows]
+
+    @property
+    def _is_wanted_soon(self) -> bool:
+        return self._advances is not None and self._advances.is_wanted(self.projector.name)
 
     @property
     def _is_full(self) -> bool:

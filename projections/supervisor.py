@@ -28,6 +28,7 @@ from projections.checkpoint import Checkpoint, Superseded
 from projections.port import Generation, Pool, Projector
 from projections.rebuild import Rebuild, request_rebuild
 from projections.runner import BATCH_EVENTS, Runner
+from projections.turns import Turns
 
 WANTED: Final = "jobledger_wanted"
 """Channel on which a process says which projections it waits for."""
@@ -57,6 +58,7 @@ class Supervisor:
         """Run *projectors*; *owner* must be this process's alone, also over restarts."""
         self.owner = owner or str(new_uuid())
         self.advances = Advances()
+        self._turns = Turns()
         self._pool = pool
         self._tail = tail
         self._projectors = {projector.name: projector for projector in projectors}
@@ -197,6 +199,7 @@ class Supervisor:
             tail=self._tail,
             lease_s=self._lease_s,
             advances=self.advances,
+            turns=self._turns,
             batch_events=self._batch_events,
         )
 

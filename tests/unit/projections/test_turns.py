@@ -1,0 +1,45 @@
+"""Turns: who waits longest in the log goes first, nobody is forgotten, and none is lost."""
+
+import asyncio
+
+from projections.turns import Turns
+
+
+async def test_the_furthest_behind_goes_first_and_the_wanted_before_it() -> None:
+    """The order of turns is that of need, not of asking."""
+    turns = Turns(at_once=1)
+    order: list[str] = []
+    asked = asyncio.Event()
+
+    async def write(name: str, position: int, *, wanted: bool = False) -> None:
+        async with turns.turn(position, wanted=wanted):
+            await asked.wait()
+            order.append(name)
+
+    views = (("first", 9), ("ahead", 8), ("behind", 2), ("wanted", 7))
+    async with asyncio.TaskGroup() as group:
+        for name, position in views:
+            group.create_task(write(name, position, wanted=name == "wanted"))
+            await asyncio.sleep(0)
+        asked.set()
+    assert order == ["first", "wanted", "behind", "ahead"]
+
+
+async def test_a_turn_that_nobody_takes_is_passed_on() -> None:
+    """Whoever is canceled, before or just after its turn came, keeps it from nobody."""
+    turns = Turns(at_once=1)
+
+    async def write() -> None:
+        async with turns.turn(0, wanted=False):
+            pass
+
+    async with turns.turn(0, wanted=False):
+        writing = [asyncio.create_task(write()) for _ in range(3)]
+        await asyncio.sleep(0)
+        writing[0].cancel()
+        await asyncio.wait(writing[:1])
+    writing[1].cancel()  # it was given the turn this very moment
+    await asyncio.wait(writing)
+    assert [task.cancelled() for task in writing] == [True, True, False]
+    async with asyncio.timeout(5), turns.turn(0, wanted=False):
+        pass
