@@ -19,8 +19,8 @@ async def test_the_furthest_behind_goes_first_and_the_wanted_before_it() -> None
     views = (("first", 9), ("ahead", 8), ("behind", 2), ("wanted", 7))
     async with asyncio.TaskGroup() as group:
         for name, position in views:
-            group.create_task(write(name, position, wanted=name == "wanted"))
-            await asyncio.sleep(0)
+            task = group.create_task(write(name, position, wanted=name == "wanted"))
+            await asyncio.wait((task,), timeout=0)
         asked.set()
     assert order == ["first", "wanted", "behind", "ahead"]
 
@@ -35,7 +35,7 @@ async def test_a_turn_that_nobody_takes_is_passed_on() -> None:
 
     async with turns.turn(0, wanted=False):
         writing = [asyncio.create_task(write()) for _ in range(3)]
-        await asyncio.sleep(0)
+        await asyncio.wait(writing, timeout=0)
         writing[0].cancel()
         await asyncio.wait(writing[:1])
     writing[1].cancel()  # it was given the turn this very moment
