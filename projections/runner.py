@@ -357,8 +357,8 @@ class Runner:
         await connection.execute(SQL[statement], *self._key(stream))
 
     async def _analyze(self, passed: int) -> None:
-        """Refresh statistics whenever the events passed have doubled; plans rely on them."""
+        """Refresh statistics whenever four times as many events have passed; plans rely on them."""
         self._applied += passed
         if self._applied >= self._analyze_at:
-            self._analyze_at = self._applied * 2
+            self._analyze_at = self._applied * 4
             await self._pool.execute(SQL["analyze_schema"], self.checkpoint.schema)
