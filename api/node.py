@@ -37,6 +37,7 @@ from ledger.scheduler import Scheduler
 from ledger.store.migrate import migrate
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
+from ledger.store.tail import RING_EVENTS
 from ledger.timer import Timer
 from projections.checkpoint import read_one
 from projections.port import MIGRATIONS
@@ -47,6 +48,8 @@ from projections.wait import Waits
 MAX_CONNECTIONS: Final = 16
 """To the database, for reading; shared out where several servers are on one port."""
 MIN_CONNECTIONS: Final = 4
+NEAR_EVENTS: Final = 1024
+"""What stays in memory of the log where no views are written. More would be cold, and slow, again."""
 OWN_MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 CATCH_UP_WAIT_S: Final = 0.5
 DAY_S: Final = 86_400.0
@@ -109,6 +112,7 @@ class Node:
                 dsn,
                 max_connections=max(MIN_CONNECTIONS, MAX_CONNECTIONS // siblings.count),
                 max_waiting=settings.max_waiting,
+                ring_events=RING_EVENTS if settings.views == "inside" else NEAR_EVENTS,
             )
             stack.push_async_callback(store.close)
             node = cls(store, settings, clock, siblings.acknowledged)

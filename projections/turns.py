@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-AT_ONCE: Final = 3
+AT_ONCE: Final = 1
 """Batches under way: while PostgreSQL writes some, another one is folded."""
 
 

@@ -17,7 +17,7 @@ from ledger.store.pool import close_pool, open_pool, store_errors
 from ledger.store.port import AnyRecorded, Append, Claim
 from ledger.store.queries import load
 from ledger.store.rows import recorded
-from ledger.store.tail import Tail
+from ledger.store.tail import RING_EVENTS, Tail
 from ledger.tasks import end
 
 SILENCE_S: Final = 2.0
@@ -46,26 +46,41 @@ class PostgresStore:
     """Implements `ledger.store.port.Store`; one a process."""
 
     def __init__(
-        self, dsn: str, pool: "asyncpg.Pool[Any]", *, max_waiting: int = MAX_WAITING
+        self,
+        dsn: str,
+        pool: "asyncpg.Pool[Any]",
+        *,
+        max_waiting: int = MAX_WAITING,
+        ring_events: int = RING_EVENTS,
     ) -> None:
         self._pool = pool
         self.tail = Tail(
-            dsn, lambda after, limit: self.read_log(after=after, limit=limit), self.head
+            dsn,
+            lambda after, limit: self.read_log(after=after, limit=limit),
+            self.head,
+            ring_events=ring_events,
         )
         self.appender = Appender(dsn, self.tail.committed, max_waiting=max_waiting)
 
     @classmethod
     async def open(
-        cls, dsn: str, *, max_connections: int = 10, max_waiting: int = MAX_WAITING
+        cls,
+        dsn: str,
+        *,
+        max_connections: int = 10,
+        max_waiting: int = MAX_WAITING,
+        ring_events: int = RING_EVENTS,
     ) -> "PostgresStore":
         """Connect to a migrated database and begin to write and tail; the caller closes it.
+
+        *ring_events*: how many of the newest events stay in memory for those who follow the log.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
         with store_errors():
             pool = await open_pool(dsn, max_size=max_connections)
-        store = cls(dsn, pool, max_waiting=max_waiting)
+        store = cls(dsn, pool, max_waiting=max_waiting, ring_events=ring_events)
         try:
             await store.tail.start()
         except BaseException:

@@ -40,6 +40,7 @@ CHANNEL: Final = "jobledger"
 ERASED_CHANNEL: Final = "jobledger_erased"
 POLL_S: Final = 1.0
 RING_EVENTS: Final = 8192
+"""Enough for several followers that each take batches of some thousands."""
 MAX_ERASURES: Final = 10_000
 """How many erasures are remembered, for content that arrives after its erasure was told."""
 
@@ -59,8 +60,11 @@ class Tail:
         dsn: str,
         read_log: Callable[[int, int], Awaitable[list[AnyRecorded]]],
         read_head: Callable[[], Awaitable[int]],
+        *,
+        ring_events: int = RING_EVENTS,
     ) -> None:
         self._dsn = dsn
+        self._ring_events = ring_events
         self._read_log = read_log
         self._read_head = read_head
         self._ring: deque[AnyRecorded] = deque()
@@ -166,8 +170,16 @@ class Tail:
         """Give what the ring has; nothing when that does not begin right after a position."""
         if not self._ring or self._ring[0].position > after + 1:
             return []
-        skip = after + 1 - self._ring[0].position
-        return list(islice(self._ring, skip, skip + limit))
+        wanted = self._ring[-1].position - after
+        if wanted <= 0:
+            return []
+        skip = len(self._ring) - wanted
+        if skip < wanted:
+            return list(islice(self._ring, skip, skip + limit))
+        # A deque is walked from the end where one begins, and most followers are near its last one.
+        known = list(islice(reversed(self._ring), wanted))
+        known.reverse()
+        return known[:limit]
 
     async def _read(self, after: int, limit: int) -> list[AnyRecorded]:
         records = await self._read_log(after, limit)
@@ -195,7 +207,7 @@ class Tail:
             return
         fresh = [record for record in records if record.position > last]
         self._ring.extend(fresh)
-        while len(self._ring) > RING_EVENTS:
+        while len(self._ring) > self._ring_events:
             self._ring.popleft()
 
     def _without_erased(self, records: list[AnyRecorded]) -> list[AnyRecorded]:

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.events.envelope import Recorded
-from ledger.store import tail as tail_module
 from ledger.store.append import _SQL
 from ledger.store.pending import Pending, columns
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
-from ledger.store.tail import Tail
+from ledger.store.tail import RING_EVENTS, Tail
 from tests.contract.log import NOW, one, progressed
 from tests.waiting import eventually
 
@@ -117,10 +116,10 @@ def at(position: int) -> AnyRecorded:
 class Log:
     """A log of which this process commits some batches, and others the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring_events: int = RING_EVENTS) -> None:
         self.size = 0
         self.reads = 0
-        self.tail = Tail("", self.read, self.head)
+        self.tail = Tail("", self.read, self.head, ring_events=ring_events)
 
     async def head(self) -> int:
         """Give the last position."""
@@ -158,24 +157,22 @@ async def test_no_follower_meets_a_hole(
     life: list[tuple[str, int]], limit: int, ring_size: int
 ) -> None:
     """However commits, hints and reads interleave, each follower sees the next positions."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tail_module, "RING_EVENTS", ring_size)
-        log = Log()
-        places = [0, 0, 0]
-        for kind, number in life:
-            if kind == "read":
-                page = [record.position for record in await log.tail.read(places[number], limit)]
-                assert page == list(range(places[number] + 1, places[number] + 1 + len(page)))
-                assert len(page) <= limit
-                assert page or places[number] >= log.tail.head
-                places[number] += len(page)
-            elif kind == "jump":
-                places[number] = log.tail.head
-            else:
-                log.grow(number, own=kind == "own", heard=kind == "heard")
-            ring = [record.position for record in log.tail._ring]
-            assert ring == list(range(ring[0], ring[0] + len(ring))) if ring else True
-            assert len(ring) <= ring_size
+    log = Log(ring_size)
+    places = [0, 0, 0]
+    for kind, number in life:
+        if kind == "read":
+            page = [record.position for record in await log.tail.read(places[number], limit)]
+            assert page == list(range(places[number] + 1, places[number] + 1 + len(page)))
+            assert len(page) <= limit
+            assert page or places[number] >= log.tail.head
+            places[number] += len(page)
+        elif kind == "jump":
+            places[number] = log.tail.head
+        else:
+            log.grow(number, own=kind == "own", heard=kind == "heard")
+        ring = [record.position for record in log.tail._ring]
+        assert ring == list(range(ring[0], ring[0] + len(ring))) if ring else True
+        assert len(ring) <= ring_size
 
 
 async def test_followers_near_the_head_share_one_read() -> None:
