@@ -31,6 +31,18 @@ def is_followed(projector: Projector, event: AnyRecorded) -> bool:
     return any(_kind_of(interest) == kind for interest in interests)
 
 
+def followed(projector: Projector, events: Sequence[AnyRecorded]) -> list[AnyRecorded]:
+    """Pick the events that concern a projector, in their order."""
+    interests = projector.interests
+    if interests is None:
+        return list(events)
+    return [
+        event
+        for event in events
+        if event.type in interests or (event.type not in TYPES and is_followed(projector, event))
+    ]
+
+
 def require_readable(projector: Projector, events: Sequence[AnyRecorded]) -> None:
     """Refuse a batch in which something is wanted that cannot be read.
 

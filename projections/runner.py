@@ -40,7 +40,7 @@ from projections import checkpoint as checkpoints
 from projections.advance import Advances
 from projections.checkpoint import SQL, Checkpoint, Superseded
 from projections.faults import is_poison
-from projections.interests import is_followed, require_readable
+from projections.interests import followed, is_followed, require_readable
 from projections.port import Connection, Pool, Projector
 from projections.quarantine import replay_quarantined
 from projections.turns import Turns
@@ -127,7 +127,9 @@ class Runner:
             left_s = gather_until - loop.time()
             if left_s > 0 and self._advances is not None and not self._is_full:
                 await self._advances.asked(self.projector.name, left_s)
-            async with self._turns.turn(self.position, wanted=self._is_wanted_soon):
+            async with self._turns.turn(
+                self.position, wanted=self._is_wanted_soon, is_behind=self._is_full
+            ):
                 if self._advances is not None:
                     self._advances.begin(self.projector.name)
                 await self.step()
@@ -257,12 +259,18 @@ class Runner:
     def _frees(self, event: AnyRecorded) -> bool:
         return event.type == "execution.erased" and event.stream in self._parked
 
+    def _freed(self, events: Sequence[AnyRecorded]) -> list[str]:
+        """Name the parked streams that a batch frees."""
+        if not self._parked:
+            return []
+        return [event.stream for event in events if self._frees(event)]
+
     async def _apply(
         self, events: Sequence[AnyRecorded], *, clear: str | None = None, frees: bool = True
     ) -> None:
         """Apply a batch and pass it, in one transaction."""
         position = events[-1].position
-        freed = [event.stream for event in events if frees and self._frees(event)]
+        freed = self._freed(events) if frees else []
         async with self._pool.acquire() as connection, connection.transaction():
             await checkpoints.advance(connection, self.checkpoint, position, self._lease_s)
             await self._write(connection, events, freed)
@@ -276,7 +284,9 @@ class Runner:
         self, connection: Connection, events: Sequence[AnyRecorded], freed: Sequence[str]
     ) -> None:
         """Apply what is wanted of a batch, and what parked streams missed that are freed by it."""
-        wanted = [event for event in events if self._is_wanted(event)]
+        wanted = followed(self.projector, events)
+        if self._parked:
+            wanted = [event for event in wanted if event.stream not in self._parked]
         for stream in freed:
             rows = await connection.fetch(_LOG["read_stream"], stream, 0, events[-1].position)
             missed = [recorded(row) for row in rows if row["position"] >= self._parked[stream]]
@@ -291,7 +301,7 @@ class Runner:
         """Apply and pass a batch in the caller's transaction, which a swap ends."""
         position = events[-1].position
         await checkpoints.advance(connection, self.checkpoint, position, self._lease_s)
-        await self._write(connection, events, [e.stream for e in events if self._frees(e)])
+        await self._write(connection, events, self._freed(events))
 
     def _passed(self, position: int) -> None:
         self.checkpoint = replace(self.checkpoint, position=position)

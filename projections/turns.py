@@ -1,9 +1,10 @@
 """Who goes next among the views of a process.
 
-All of them cannot be written at once: they share one processor, and a database that has appends to
-commit meanwhile. So few are written at a time. Those that somebody waits for go first, then those
-that are furthest behind; that keeps views together which catch up, and what they read of the log is
-read once for all of them.
+All of them could be written at once, but they share one processor, and a database that has appends to
+commit meanwhile. So one is written at a time, which keeps answers quick; where views are far behind
+there are a few, so that one is folded while PostgreSQL writes the others. Those that somebody waits
+for go first, then those that are furthest behind; that keeps views together which catch up, and what
+they read of the log is read once for all of them.
 """
 
 import asyncio
@@ -13,44 +14,54 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from msgspec import Struct
+
 AT_ONCE: Final = 1
-"""Batches under way: while PostgreSQL writes some, another one is folded."""
+AT_ONCE_BEHIND: Final = 3
+
+
+class _Wish(Struct, order=True, frozen=True):
+    not_wanted: bool
+    position: int
+    number: int
+    is_behind: bool
+    given: "asyncio.Future[None]"
 
 
 class Turns:
     """Gives out turns; one a process."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._free = at_once
-        self._order = itertools.count()
-        self._waiting: list[tuple[bool, int, int, asyncio.Future[None]]] = []
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._taken = 0
+        self._waiting: list[_Wish] = []
 
     @asynccontextmanager
-    async def turn(self, position: int, *, wanted: bool) -> AsyncIterator[None]:
+    async def turn(
+        self, position: int, *, wanted: bool = False, is_behind: bool = False
+    ) -> AsyncIterator[None]:
         """Wait for a turn, and have it; *position* is how far the view is."""
-        if self._free:
-            self._free -= 1
-        else:
-            await self._queue(position, wanted=wanted)
-        try:
-            yield
-        finally:
-            self._pass_on()
-
-    async def _queue(self, position: int, *, wanted: bool) -> None:
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (not wanted, position, next(self._order), given))
+        wish = _Wish(not wanted, position, next(self._numbers), is_behind, given)
+        heapq.heappush(self._waiting, wish)
+        self._give()
         try:
             await given
-        except asyncio.CancelledError:
-            if not given.cancelled():
-                self._pass_on()  # it was given in the moment in which nobody wanted it any more
-            raise
+            yield
+        finally:
+            if given.cancelled():
+                self._waiting = [other for other in self._waiting if other is not wish]
+                heapq.heapify(self._waiting)
+            else:
+                self._taken -= 1
+                self._give()
 
-    def _pass_on(self) -> None:
+    def _give(self) -> None:
         while self._waiting:
-            given = heapq.heappop(self._waiting)[-1]
-            if not given.done():
-                given.set_result(None)
+            first = self._waiting[0]
+            if self._taken >= (AT_ONCE_BEHIND if first.is_behind else AT_ONCE):
                 return
-        self._free += 1
+            heapq.heappop(self._waiting)
+            if not first.given.cancelled():
+                self._taken += 1
+                first.given.set_result(None)

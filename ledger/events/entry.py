@@ -17,6 +17,7 @@ later version of this code. Nothing here may change; a new kind of entry would n
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -74,6 +75,7 @@ class Line(Struct, frozen=True):
 _DECODER: Final = msgspec.json.Decoder(Entry)
 
 
+@lru_cache(maxsize=1024)  # events that were appended together have one instant
 def instant_text(instant: datetime) -> str:
     """Write an instant as entries do.
 
