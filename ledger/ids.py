@@ -32,6 +32,7 @@ def uuid_time(value: UUID) -> datetime:
     return _EPOCH + timedelta(milliseconds=value.int >> 80)
 
 
+@lru_cache(maxsize=8192)
 def oid_of(value: UUID) -> str:
     """Derive the 24-digit object id: creation second, then the last 8 bytes of the UUID."""
     return f"{(value.int >> 80) // 1000:08x}{value.hex[16:]}"

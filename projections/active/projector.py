@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ledger.events import executions as x
 from ledger.executions.deadlines import next_due
+from ledger.ids import execution_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.encoded import bigint, encode, text
@@ -18,6 +19,7 @@ from projections.writing import insert, update
 AGEING: Final = timedelta(minutes=1)
 """What a point of priority counts for: whoever waited so much longer goes first all the same."""
 
+_CLOSING: Final = frozenset(("execution.finished", "execution.canceled"))
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
 
@@ -32,10 +34,14 @@ class ActiveProjector:
 
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
         """See `projections.port.Projector`."""
+        # What closed leaves no row, whatever else happened to it.
+        closed = {event.stream for event in batch if event.type in _CLOSING}
+        followed = [event for event in batch if event.stream not in closed]
         changes = await fold_executions(
-            connection, batch, _WRITE["load"], outlined=True, drops_closed=True
+            connection, followed, _WRITE["load"], outlined=True, drops_closed=True
         )
         gone = [change.uuid for change in changes if change.old and not _is_kept(change)]
+        gone.extend(uuid for uuid in map(execution_of, closed) if uuid is not None)
         if gone:
             await connection.execute(_WRITE["delete"], gone)
         new = [_row(change) for change in changes if not change.old and _is_kept(change)]
