@@ -40,6 +40,7 @@ from ledger.store.postgres import PostgresStore
 from ledger.store.tail import RING_EVENTS
 from ledger.timer import Timer
 from projections.checkpoint import read_one
+from projections.pace import Pace
 from projections.port import MIGRATIONS
 from projections.registry import PROJECTORS, READ_WITH
 from projections.supervisor import Supervisor
@@ -80,6 +81,12 @@ class Node:
         self.step_types = StepTypes(store.pool)
         self.projections = Supervisor(store.pool, store.tail, PROJECTORS)
         self.waits = Waits(store.pool, self.projections.advances)
+        self.pace = Pace(
+            store.tail,
+            self.waits,
+            [projector.name for projector in PROJECTORS],
+            reach=settings.bulk_reach_events,
+        )
         self.reader = LogReader(store.pool, store.tail, self.covered)
         self.signer = TreeSigner(
             store.pool,

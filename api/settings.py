@@ -55,6 +55,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_page: int = 1000
     max_waiting: int = 8192
     """Writes that may wait for the database; further ones are told to come back (503)."""
+    bulk_reach_events: int = 5_000
+    """How many events views may be behind before the bulk route waits for them; 0: it never does."""
     max_connections: int = 8192
     """Open connections; fewer where the process may not open as many files."""
     max_long_polls: int = 2000

@@ -56,6 +56,10 @@ class Waits:
                 return
         raise ProjectionLagging(name, position, self._advances.position(name))
 
+    def position(self, name: str) -> int:
+        """Give the highest position that is known to be in a live view."""
+        return self._advances.position(name)
+
     async def close(self) -> None:
         """End polling; who still waits comes to the deadline. Idempotent."""
         self._closed = True

@@ -3,7 +3,8 @@
 One outcome a line, in the order of the lines; a line that fails does not stop the others. Lines of
 one execution take effect in their order, all others side by side. What is held at once is bounded in
 lines and in bytes: a client that does not read its outcomes is not read from either, and one that
-stays silent for `settings.client_timeout_s` is let go. Whatever was answered is in the log.
+stays silent for `settings.client_timeout_s` is let go. Whatever was answered is in the log. Lines are
+taken in no faster than the views follow, see `projections.pace`.
 """
 
 import asyncio
@@ -84,7 +85,8 @@ class _Pipeline:
         self._last_of: dict[UUID, asyncio.Task[BulkOutcome]] = {}
 
     async def add(self, raw: _Raw) -> None:
-        """Take in a line; waits while too much is under way."""
+        """Take in a line; waits while too much is under way, or views are too far behind."""
+        await self._call.node.pace.keep()
         try:
             line = _decoded(self._call, raw)
             target = await _target(self._call, line)
