@@ -20,6 +20,8 @@ Design, and why not otherwise:
 7. What cannot be applied is set aside by stream, on record, and replayed after a fix. So is what cannot
    be read, because somebody changed it or a newer release wrote it (see `interests`); the latter is
    taken in by the first owner that knows it. An erasure frees a stream: a view must forget it.
+8. Views take turns (see `turns`): the furthest behind first, so that those which catch up read the log
+   once for all of them. Bulk appends keep within reach of the views (see `pace`).
 
 Versions: a process runs a generation only if its projector has that generation's version. A process
 with a higher version starts a rebuild; until the swap, reads see the old rows, which the new code

@@ -24,6 +24,7 @@ from projections.checkpoint import SQL, Checkpoint, Superseded
 from projections.faults import is_poison
 from projections.port import Pool, Projector, schema_of
 from projections.runner import BATCH_EVENTS, Runner
+from projections.turns import Turns
 
 _LOCK_TIMEOUT: Final = "2s"
 """How long the swap waits for readers, with later readers waiting behind it; then it tries again."""
@@ -58,9 +59,11 @@ class Rebuild:
         pool: Pool,
         tail: Tail,
         lease_s: float,
+        turns: Turns | None = None,
         batch_events: int = BATCH_EVENTS,
     ) -> None:
-        """Go on from *checkpoint*, which the caller has acquired."""
+        """Go on from *checkpoint*, which the caller has acquired; wait for *turns* if given."""
+        self._turns = turns or Turns()
         self._projector = projector
         self._pool = pool
         self._tail = tail
@@ -102,7 +105,8 @@ class Rebuild:
     async def _catch_up(self) -> None:
         # Under steady appends the head is never reached: the swap takes the last batch along.
         while self._tail.head - self.runner.position > self._batch_events // 2:
-            await self.runner.step()
+            async with self._turns.turn(self.runner.position, is_behind=True):
+                await self.runner.step()
 
     async def _swap(self) -> bool:
         """Swap if little enough is missing; False when more came in meanwhile."""

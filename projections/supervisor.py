@@ -59,6 +59,7 @@ class Supervisor:
         self.owner = owner or str(new_uuid())
         self.advances = Advances()
         self._turns = Turns()
+        self._rebuild_turns = Turns()
         self._pool = pool
         self._tail = tail
         self._projectors = {projector.name: projector for projector in projectors}
@@ -190,6 +191,7 @@ class Supervisor:
                 pool=self._pool,
                 tail=self._tail,
                 lease_s=self._lease_s,
+                turns=self._rebuild_turns,
                 batch_events=self._batch_events,
             )
         return Runner(

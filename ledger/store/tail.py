@@ -13,6 +13,9 @@ What was erased is forgotten here too, and whoever keeps more of the log in memo
 once for an erasure of this process, within a second for those of others. Content that was read before
 and arrives after is taken for erased.
 
+Followers that are far behind, as views are that are built anew, read pages. The last few are kept for
+the others that come along behind the first one, and dropped soon after nobody reads that way any more.
+
 A log with holes (somebody deleted rows) is followed over them; such a stretch is not kept in the ring.
 
 On loss of the database followers keep waiting; the listener reconnects and looks at the head again.
@@ -41,6 +44,8 @@ ERASED_CHANNEL: Final = "jobledger_erased"
 POLL_S: Final = 1.0
 RING_EVENTS: Final = 8192
 """Enough for several followers that each take batches of some thousands."""
+PAGES: Final = 3
+PAGES_KEPT_S: Final = 5.0
 MAX_ERASURES: Final = 10_000
 """How many erasures are remembered, for content that arrives after its erasure was told."""
 
@@ -70,6 +75,9 @@ class Tail:
         self._ring: deque[AnyRecorded] = deque()
         self._waiters: set[asyncio.Future[None]] = set()
         self._reading = asyncio.Lock()
+        self._pages: OrderedDict[tuple[int, int], list[AnyRecorded]] = OrderedDict()
+        self._paging = asyncio.Lock()
+        self._paged_at = 0.0
         self._listener: asyncio.Task[None] | None = None
         self._heard: dict[str, Callable[[str], None]] = {}
         self._stops = 0
@@ -160,8 +168,10 @@ class Tail:
             return known
         if after >= self.head:
             return []
-        if stored or not self._ring or after < self._ring[-1].position:
+        if stored:
             return await self._read(after, limit)
+        if not self._ring or after < self._ring[-1].position:
+            return await self._page(after, limit)
         # Followers that came to the ring's end together read what follows once.
         async with self._reading:
             return self._known(after, limit) or await self._read(after, limit)
@@ -180,6 +190,19 @@ class Tail:
         known = list(islice(reversed(self._ring), wanted))
         known.reverse()
         return known[:limit]
+
+    async def _page(self, after: int, limit: int) -> list[AnyRecorded]:
+        """Read far below the head, or give what another follower has read there just now."""
+        async with self._paging:
+            self._paged_at = asyncio.get_running_loop().time()
+            page = self._pages.get((after, limit))
+            if page is None:
+                page = await self._read(after, limit)
+                if len(page) == limit:  # whole, so it will never be another
+                    self._pages[after, limit] = page
+                    while len(self._pages) > PAGES:
+                        self._pages.popitem(last=False)
+            return page
 
     async def _read(self, after: int, limit: int) -> list[AnyRecorded]:
         records = await self._read_log(after, limit)
@@ -224,6 +247,7 @@ class Tail:
         self._erased.move_to_end(stream)
         while len(self._erased) > MAX_ERASURES:
             self._erased.popitem(last=False)
+        self._pages.clear()
         if any(record.stream == stream for record in self._ring):
             self._ring = deque(self._without_erased(list(self._ring)))
         for forget in self._forgetful:
@@ -257,6 +281,8 @@ class Tail:
                     await connection.add_listener(channel, self._notified)
                     listened_to.add(channel)
                 self._look.clear()
+                if asyncio.get_running_loop().time() - self._paged_at > PAGES_KEPT_S:
+                    self._pages.clear()
                 head = await connection.fetchval("select position from ledger.head", timeout=5)
                 self.seen(head)
                 erasures = await connection.fetch(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.events.envelope import Recorded
+from ledger.events.envelope import Erased, Recorded
 from ledger.store.append import _SQL
 from ledger.store.pending import Pending, columns
 from ledger.store.port import AnyRecorded
@@ -191,3 +191,19 @@ async def test_followers_near_the_head_share_one_read() -> None:
     for _ in range(3):
         assert [record.position for record in await log.tail.read(here, 10)] == [*range(54, 60)]
     assert log.reads == reads
+
+
+async def test_followers_far_behind_share_their_reads() -> None:
+    """Those that come along together cost one read a page; what was erased is not remembered."""
+    log = Log(ring_events=4)
+    log.grow(40, own=True, heard=True)
+    for after in (0, 10, 20):
+        pages = await asyncio.gather(*(log.tail.read(after, 10) for _ in range(3)))
+        assert [[record.position for record in page] for page in pages] == [
+            [*range(after + 1, after + 11)]
+        ] * 3
+    assert log.reads == 3
+    log.tail._forget("s", 15)
+    again = await log.tail.read(10, 10)
+    assert log.reads == 4
+    assert [isinstance(record.event, Erased) for record in again] == [True] * 4 + [False] * 6
