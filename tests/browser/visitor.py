@@ -12,8 +12,13 @@ REFUSED: Final = "Failed to load resource"
 """What Chromium writes to the console for an answer of 4xx or 5xx, and for none."""
 _REPORT: Final = """addEventListener('securitypolicyviolation', (event) =>
     console.error('CSP', event.violatedDirective, event.blockedURI))"""
-_OVERFLOW: Final = """() => document.documentElement.scrollWidth > document.documentElement.clientWidth
-    || document.body.scrollWidth > document.body.clientWidth"""
+# Judged once the page was drawn: in the middle of a change of size the window has its new width, and
+# the body still the one with room for a scroll bar.
+_OVERFLOW: Final = """async () => {
+    await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    return document.documentElement.scrollWidth > document.documentElement.clientWidth
+        || document.body.scrollWidth > document.body.clientWidth;
+}"""
 
 
 class Visitor:
