@@ -21,7 +21,7 @@ from running import Server, server
 
 def options(of: argparse.ArgumentParser) -> None:
     """Say what can be chosen."""
-    of.add_argument("--executions", type=int, default=10_000, help="in one round")
+    of.add_argument("--executions", type=int, default=20_000, help="in one round")
 
 
 async def run(told: argparse.Namespace, report: Report) -> None:
