@@ -72,9 +72,13 @@ async def test_a_revoked_key_leads_back_to_the_door(open_tab: Open, here: World)
         tab.endures = (REFUSED,)
         tab.key = secret
         page = await tab.open("/ui/jobs")
-        await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        greeting = page.get_by_role("link", name="Greeting", exact=True)
+        await expect(greeting).to_be_visible()
+        link = await greeting.element_handle()
+        assert link is not None
         (await here.caller.delete(f"/v1/keys/{keys[0]['uuid']}")).expect(204)
-        await page.get_by_role("link", name="Greeting", exact=True).click()
+        # The page may ask for something by itself before the reader does; then the link is gone.
+        await link.evaluate("each => each.click()")
         await expect(page.get_by_text("Your key is not valid any more.")).to_be_visible()
 
 
