@@ -12,8 +12,7 @@ REFUSED: Final = "Failed to load resource"
 """What Chromium writes to the console for an answer of 4xx or 5xx, and for none."""
 _REPORT: Final = """addEventListener('securitypolicyviolation', (event) =>
     console.error('CSP', event.violatedDirective, event.blockedURI))"""
-# Judged once the page was drawn: in the middle of a change of size the window has its new width, and
-# the body still the one with room for a scroll bar.
+# Judged once the page was drawn with what it was given last.
 _OVERFLOW: Final = """async () => {
     await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     return document.documentElement.scrollWidth > document.documentElement.clientWidth

@@ -188,7 +188,7 @@ function axis(begin, end, zero) {
     marks.map((at) => h("span", {}, at === zero ? "0" : brief(at - zero))),
   );
   [...element.children].forEach((mark, index) =>
-    mark.style.setProperty("left", `${((marks[index] - begin) / span) * 100}%`),
+    mark.style.setProperty("--at", `${((marks[index] - begin) / span) * 100}%`),
   );
   return [h("div", {}), element];
 }
