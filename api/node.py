@@ -50,7 +50,7 @@ MAX_CONNECTIONS: Final = 16
 """To the database, for reading; shared out where several servers are on one port."""
 MIN_CONNECTIONS: Final = 4
 NEAR_EVENTS: Final = 1024
-"""What stays in memory of the log where no views are written. More would be cold, and slow, again."""
+"""Kept decoded by a server that writes no views: who follows the log there is near its head."""
 OWN_MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 CATCH_UP_WAIT_S: Final = 0.5
 DAY_S: Final = 86_400.0

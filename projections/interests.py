@@ -32,7 +32,10 @@ def is_followed(projector: Projector, event: AnyRecorded) -> bool:
 
 
 def followed(projector: Projector, events: Sequence[AnyRecorded]) -> list[AnyRecorded]:
-    """Pick the events that concern a projector, in their order."""
+    """Pick the events that concern a projector, in their order; see `is_followed`.
+
+    Most are decided by their type alone, without a call for each: every view looks at every event.
+    """
     interests = projector.interests
     if interests is None:
         return list(events)

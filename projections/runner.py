@@ -128,7 +128,7 @@ class Runner:
             if left_s > 0 and self._advances is not None and not self._is_full:
                 await self._advances.asked(self.projector.name, left_s)
             async with self._turns.turn(
-                self.position, wanted=self._is_wanted_soon, is_behind=self._is_full
+                self.position, wanted=self._is_waited_for, is_behind=self._is_full
             ):
                 if self._advances is not None:
                     self._advances.begin(self.projector.name)
@@ -160,7 +160,7 @@ class Runner:
         return [recorded(row) for row in rows]
 
     @property
-    def _is_wanted_soon(self) -> bool:
+    def _is_waited_for(self) -> bool:
         return self._advances is not None and self._advances.is_wanted(self.projector.name)
 
     @property

@@ -42,26 +42,24 @@ class Turns:
     ) -> AsyncIterator[None]:
         """Wait for a turn, and have it; *position* is how far the view is."""
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        wish = _Wish(not wanted, position, next(self._numbers), is_behind, given)
-        heapq.heappush(self._waiting, wish)
+        heapq.heappush(
+            self._waiting, _Wish(not wanted, position, next(self._numbers), is_behind, given)
+        )
         self._give()
         try:
             await given
             yield
         finally:
-            if given.cancelled():
-                self._waiting = [other for other in self._waiting if other is not wish]
-                heapq.heapify(self._waiting)
-            else:
+            if not given.cancelled():
                 self._taken -= 1
-                self._give()
+            self._give()
 
     def _give(self) -> None:
         while self._waiting:
             first = self._waiting[0]
-            if self._taken >= (AT_ONCE_BEHIND if first.is_behind else AT_ONCE):
-                return
-            heapq.heappop(self._waiting)
             if not first.given.cancelled():
+                if self._taken >= (AT_ONCE_BEHIND if first.is_behind else AT_ONCE):
+                    return
                 self._taken += 1
                 first.given.set_result(None)
+            heapq.heappop(self._waiting)

@@ -12,14 +12,13 @@ from ledger.ids import execution_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.encoded import bigint, encode, text
-from projections.fold import LIFE_TYPES, Change, fold_executions
+from projections.fold import CLOSING_TYPES, LIFE_TYPES, Change, fold_executions
 from projections.port import Connection
 from projections.writing import insert, update
 
 AGEING: Final = timedelta(minutes=1)
 """What a point of priority counts for: whoever waited so much longer goes first all the same."""
 
-_CLOSING: Final = frozenset(("execution.finished", "execution.canceled"))
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
 
@@ -35,7 +34,7 @@ class ActiveProjector:
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
         """See `projections.port.Projector`."""
         # What closed leaves no row, whatever else happened to it.
-        closed = {event.stream for event in batch if event.type in _CLOSING}
+        closed = {event.stream for event in batch if event.type in CLOSING_TYPES}
         followed = [event for event in batch if event.stream not in closed]
         changes = await fold_executions(
             connection, followed, _WRITE["load"], outlined=True, drops_closed=True

@@ -10,11 +10,11 @@ from ledger.ids import execution_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.encoded import text
+from projections.fold import CLOSING_TYPES
 from projections.port import Connection
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
-_ENDS: Final = frozenset(("execution.finished", "execution.canceled"))
 
 
 class SpansProjector:
@@ -22,7 +22,11 @@ class SpansProjector:
 
     name: Final = "spans"
     version: Final = 1
-    interests: Final = _ENDS | {"execution.created", "execution.deleted", "execution.erased"}
+    interests: Final = CLOSING_TYPES | {
+        "execution.created",
+        "execution.deleted",
+        "execution.erased",
+    }
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
@@ -39,7 +43,7 @@ class SpansProjector:
         deleted: set[UUID] = set()
         erased: set[UUID] = set()
         for uuid, fact in facts:
-            if fact.type in _ENDS:
+            if fact.type in CLOSING_TYPES:
                 closed.setdefault(uuid, fact.position)
             elif fact.type == "execution.deleted":
                 deleted.add(uuid)

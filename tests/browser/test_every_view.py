@@ -31,6 +31,16 @@ READ: Final = ((1280, "light"), (390, "dark"))
 SERIOUS: Final = ("serious", "critical")
 
 
+_MARKS_OUTSIDE: Final = """(marks, place) => {
+    const [mark] = marks;
+    mark.textContent = '1000000 ms';
+    mark.style.setProperty('--at', place);
+    const [own, all] = [mark, mark.parentElement].map(each => each.getBoundingClientRect());
+    return own.left < all.left - 1 || own.right > all.right + 1 ? [own, all] : [];
+}"""
+"""Puts the first mark at a place, and gives it with its axis if it stands out."""
+
+
 async def settle(page: Page) -> None:
     """Wait until the view shows what it is about."""
     await expect(page.locator("main#view h1")).to_be_visible()
@@ -56,6 +66,17 @@ async def test_a_view_fits_and_can_be_read(open_tab: Open, here: World, view: st
                     each for each in found.response["violations"] if each["impact"] in SERIOUS
                 ]
                 assert faults == [], found.generate_report()
+
+
+async def test_marks_stay_within_the_time_axis(open_tab: Open, here: World) -> None:
+    """Wherever a mark stands, also at the very end, its words do not widen a phone's page."""
+    async with open_tab(width=390) as tab:
+        page = await tab.open(f"/ui/executions/{here.runs['ok']['uuid']}")
+        await settle(page)
+        for place in ("0%", "50%", "100%"):
+            outside = await page.locator(".axis span").evaluate_all(_MARKS_OUTSIDE, place)
+            assert outside == [], place
+            assert not await tab.has_sideways_scroll(), place
 
 
 async def test_dialogs_fit_too(open_tab: Open, here: World) -> None:

@@ -12,12 +12,8 @@ REFUSED: Final = "Failed to load resource"
 """What Chromium writes to the console for an answer of 4xx or 5xx, and for none."""
 _REPORT: Final = """addEventListener('securitypolicyviolation', (event) =>
     console.error('CSP', event.violatedDirective, event.blockedURI))"""
-# Judged once the page was drawn with what it was given last.
-_OVERFLOW: Final = """async () => {
-    await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-    return document.documentElement.scrollWidth > document.documentElement.clientWidth
-        || document.body.scrollWidth > document.body.clientWidth;
-}"""
+_OVERFLOW: Final = """() => document.documentElement.scrollWidth > document.documentElement.clientWidth
+    || document.body.scrollWidth > document.body.clientWidth"""
 
 
 class Visitor:
