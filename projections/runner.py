@@ -45,7 +45,7 @@ from projections.port import Connection, Pool, Projector
 from projections.quarantine import replay_quarantined
 from projections.turns import Turns
 
-BATCH_EVENTS: Final = 2000
+BATCH_EVENTS: Final = 3000
 MAX_ATTEMPTS: Final = 3
 MAX_PARKED: Final = 1000
 """With more streams set aside than this it is not the events that are wrong."""
