@@ -63,7 +63,6 @@ class Rebuild:
         batch_events: int = BATCH_EVENTS,
     ) -> None:
         """Go on from *checkpoint*, which the caller has acquired; wait for *turns* if given."""
-        self._turns = turns or Turns()
         self._projector = projector
         self._pool = pool
         self._tail = tail
@@ -74,6 +73,7 @@ class Rebuild:
             pool=pool,
             tail=tail,
             lease_s=lease_s,
+            turns=turns,
             batch_events=batch_events,
         )
 
@@ -105,8 +105,7 @@ class Rebuild:
     async def _catch_up(self) -> None:
         # Under steady appends the head is never reached: the swap takes the last batch along.
         while self._tail.head - self.runner.position > self._batch_events // 2:
-            async with self._turns.turn(self.runner.position, is_behind=True):
-                await self.runner.step()
+            await self.runner.step()
 
     async def _swap(self) -> bool:
         """Swap if little enough is missing; False when more came in meanwhile."""

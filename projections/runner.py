@@ -45,7 +45,7 @@ from projections.port import Connection, Pool, Projector
 from projections.quarantine import replay_quarantined
 from projections.turns import Turns
 
-BATCH_EVENTS: Final = 3000
+BATCH_EVENTS: Final = 2500
 MAX_ATTEMPTS: Final = 3
 MAX_PARKED: Final = 1000
 """With more streams set aside than this it is not the events that are wrong."""
@@ -127,12 +127,7 @@ class Runner:
             left_s = gather_until - loop.time()
             if left_s > 0 and self._advances is not None and not self._is_full:
                 await self._advances.asked(self.projector.name, left_s)
-            async with self._turns.turn(
-                self.position, wanted=self._is_waited_for, is_behind=self._is_full
-            ):
-                if self._advances is not None:
-                    self._advances.begin(self.projector.name)
-                await self.step()
+            await self.step()
             gather_until = loop.time() + GATHER_S
 
     async def _take_back(self) -> None:
@@ -202,14 +197,19 @@ class Runner:
         limit = self._batch_events
         if until is not None:
             limit = min(limit, until - self.position)
-        head = self._tail.head
-        events = await self._read(limit) if limit > 0 else []
+        if limit <= 0:
+            return 0
+        # A whole batch is read while others have their turns; a part of one may grow until its own.
+        whole = await self._read(limit) if self._is_full else ()
+        async with self._turns.turn(
+            self.position, wanted=self._is_waited_for, is_behind=self._is_full
+        ):
+            if self._advances is not None:
+                self._advances.begin(self.projector.name)
+            return await self._take(whole or await self._read(limit))
+
+    async def _take(self, events: Sequence[AnyRecorded]) -> int:
         if not events:
-            if limit > 0 and head > self.position:
-                message = (
-                    f"the log has no events after position {self.position}, but ends at {head}"
-                )
-                raise Corrupt(message)
             return 0
         before = self.position
         try:
@@ -229,8 +229,13 @@ class Runner:
         return self.position - before
 
     async def _read(self, limit: int) -> Sequence[AnyRecorded]:
+        head = self._tail.head
         stored = self.checkpoint.generation == "verify"
-        return await self._tail.read(self.position, limit, stored=stored)
+        events = await self._tail.read(self.position, limit, stored=stored)
+        if not events and head > self.position:
+            message = f"the log has no events after position {self.position}, but ends at {head}"
+            raise Corrupt(message)
+        return events
 
     async def _pass(self, events: Sequence[AnyRecorded]) -> None:
         try:
