@@ -18,6 +18,7 @@ from api.settings import Settings
 from ledger.events.keys import Role
 from projections.registry import PROJECTORS
 from projections.verify import verify
+from tests.waiting import eventually
 
 STEP: Final = {"step_id": "one", "step_type_id": "command"}
 
@@ -175,6 +176,15 @@ class Server(Caller):
         """Make a key and give a caller that shows it."""
         body = {"name": name, "roles": roles, "organizations": organizations}
         return self.under((await self.post("/v1/keys", body)).expect(201).json["secret"])
+
+    async def views_at(self, position: int) -> None:
+        """Wait until every view covers *position*, whether anybody waits for it or not."""
+
+        async def all_there() -> bool:
+            views = (await self.get("/v1/projections")).expect(200).json["projections"]
+            return all(view["position"] >= position for view in views)
+
+        await eventually(all_there)
 
     async def assert_sound(self) -> None:
         """Compare every view with a fresh fold, and look for gaps in the log."""

@@ -243,6 +243,7 @@ async def test_what_another_organization_has_cannot_be_told_from_what_there_is_n
     await stranger.define("Own")
     head = await server.head()
     settle = {"Ledger-Min-Position": str(head)}
+    await server.views_at(head)
     visits = shown = 0
     for entry in TABLE:
         if entry.roles is None or entry.makes_its_own:
