@@ -144,6 +144,9 @@ async def find(call: Call, name: str, *, deleted: bool = False) -> ExecutionStat
         state = await _fold(call, name)
         if state is None:
             raise
+    else:
+        # Who was told of it by the log, or by another view, may come before this view has it.
+        state = state or await _fold(call, name)
     if state is None or (state.deleted and not (deleted and call.principal.may(AUDITORS))):
         raise not_found("execution", name)
     return state

@@ -286,6 +286,26 @@ async def test_writes_are_read_on_every_node(server: Server, other_node: Server,
     (await server.call("GET", view, headers=too_far)).problem(400, path="Ledger-Min-Position")
 
 
+async def test_what_a_view_does_not_have_yet_is_found_by_its_uuid(
+    server: Server, other_node: Server
+) -> None:
+    """Who learns of an execution from the log gets it, however far behind the view is."""
+    await server.define()
+    stranger = other_node.under((await server.caller("viewer", organizations=["other"])).key)
+    await server.views_at(await server.head())
+    async with server.node.store.pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "select from projections.projection where name = 'executions' for update"
+        )
+        made = await server.run()
+        found = (await other_node.get(f"/v1/executions/{made['uuid']}")).expect(200)
+        assert (found.json["number"], found.json["version"]) == (made["number"], 1)
+        assert int(found.headers["Ledger-Position"]) == made["position"]
+        # Only the view knows its number.
+        (await other_node.get(f"/v1/executions/{made['number']}")).problem(404, "not-found")
+        (await stranger.get(f"/v1/executions/{made['uuid']}")).problem(404, "not-found")
+
+
 async def test_a_long_poll_wakes_by_a_commit_of_another_process(
     server: Server, other_node: Server
 ) -> None:
