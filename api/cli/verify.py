@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 import click
+from msgspec.structs import replace
 
 from api.audit import heads
 from api.audit.export import log_lines
@@ -68,10 +69,12 @@ def verify(
     """
     if sum((file is not None, database is not None, direct)) > 1:
         raise click.UsageError("name a file, or --database, or --direct")
-    origin = _origin_of(file) if file is not None else None
-    vouchers = find_vouchers(public_key, kept, data, origin=origin)
+    opening = _opening_of(file) if file is not None else None
+    vouchers = find_vouchers(public_key, kept, data, of=opening)
     if file is not None:
         report = _check_file(file, _checker(vouchers))
+        if vouchers.remark:
+            report = replace(report, remarks=(*report.remarks, vouchers.remark))
     elif database is not None or direct:
         report = asyncio.run(_check_database(database, data, _checker(vouchers)))
     else:
@@ -84,13 +87,13 @@ def _checker(vouchers: Vouchers) -> Checker:
     return Checker(trusted=vouchers.key, kept=vouchers.heads)
 
 
-def _origin_of(file: Path) -> str:
-    """Read which ledger an export says that it is of."""
+def _opening_of(file: Path) -> export.Export | None:
+    """Read what an export says of itself, if it can be read."""
     try:
         line = export.parse(next(file_lines(file), b""))
     except (OSError, EOFError, zlib.error, export.NotAnExport):
-        return ""
-    return line.origin if isinstance(line, export.Export) else ""
+        return None
+    return line if isinstance(line, export.Export) else None
 
 
 def _check_file(file: Path, checker: Checker) -> Report:

@@ -11,6 +11,7 @@ import click
 from msgspec import Struct
 
 from ledger.audit import heads
+from ledger.audit.export import Export
 from ledger.merkle.note import MalformedNote, Signer, Verifier
 
 KEY_FILE: Final = "tree-key"
@@ -24,14 +25,17 @@ class Vouchers(Struct, frozen=True):
     key: Verifier | None
     heads: tuple[bytes, ...]
     source: str
+    remark: str = ""
+    """What of the data directory could not be held against an export."""
 
 
 def find_vouchers(
-    key: str | None, kept: Sequence[Path], data: Path, *, origin: str | None = None
+    key: str | None, kept: Sequence[Path], data: Path, *, of: Export | None = None
 ) -> Vouchers:
     """Read what was named, and from the data directory what was not.
 
-    With *origin*, the data directory counts only if it is that ledger's.
+    For an export, given by its first line, the data directory counts only if it is that ledger's,
+    and its head only if it is no newer: the ledger has gone on since, which is no damage.
 
     Raises:
         UsageError: something that was named is not what it should be.
@@ -42,17 +46,26 @@ def find_vouchers(
         sources.append("the key you named")
     else:
         trusted = _own_key(data / KEY_FILE)
-        if trusted is not None and origin not in (None, trusted.name):
+        if trusted is not None and of is not None and of.origin != trusted.name:
             trusted = None
         if trusted is not None:
             sources.append(str(data / KEY_FILE))
     notes = [_named_head(file) for file in kept]
     sources.extend(str(file) for file in kept)
     own = data / HEAD_FILE
+    remark = ""
     if not kept and key is None and trusted is not None and own.exists():
-        notes.append(_named_head(own))
-        sources.append(str(own))
-    return Vouchers(trusted, tuple(notes), ", ".join(sources))
+        note = _named_head(own)
+        size = heads.unverified(note).size
+        if of is not None and size > of.size:
+            remark = (
+                f"it was exported at {of.size} events, before the head of {size} in {own}; to hold it"
+                " against that head, export it again"
+            )
+        else:
+            notes.append(note)
+            sources.append(str(own))
+    return Vouchers(trusted, tuple(notes), ", ".join(sources), remark)
 
 
 def _named_key(text: str) -> Verifier:

@@ -409,3 +409,35 @@ async def test_what_cannot_be_checked(ground: Ground, tmp_path: Path) -> None:
     code, _, err = await cli("verify", "--head", str(ground.data / "tree-key"))
     assert (code, "no signed head" in err) == (2, True)
     assert await asyncio.to_thread((tmp_path / "none").exists) is False
+
+
+async def test_a_dossier_stays_sound_while_the_ledger_goes_on(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """A head from after the export is not held against it, which is said; a flipped bit is named."""
+    dossier = tmp_path / "dossier"
+    number = str(ground.runs[0]["number"])
+    where = ("--url", ground.server.url, "--data", str(ground.data))
+    code, out, err = await cli("export", number, "-o", str(dossier), *where)
+    assert code == 0, (out, err)
+    verify = ("verify", str(dossier), "--data", str(ground.data))
+    code, out, _ = await cli(*verify)
+    assert (code, f"among them yours of {ground.size} events" in out) == (0, True), out
+    exported = ground.size
+    await ground.fill()
+    code, out, _ = await cli(*verify)
+    assert (code, f"exported at {exported} events, before the head of {ground.size}" in out) == (
+        0,
+        True,
+    ), out
+    # Whoever names a head wants it held against what is checked.
+    kept = tmp_path / "kept"
+    kept.write_bytes((ground.data / "tree-head").read_bytes())
+    code, out, _ = await cli(*verify, "--head", str(kept))
+    assert (code, f"you kept a head of {ground.size} events" in out) == (1, True), out
+    raw = bytearray(dossier.read_bytes())
+    raw[raw.index(b'"actor":"') + len(b'"actor":"')] ^= 1
+    dossier.write_bytes(raw)
+    code, out, _ = await cli(*verify)
+    assert (code, "damaged: the first bad position is" in out) == (1, True), out
+    assert "are gone" not in out
