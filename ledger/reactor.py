@@ -32,6 +32,7 @@ import structlog
 
 from ledger.clock import Clock
 from ledger.errors import Corrupt, LedgerError, Unavailable
+from ledger.events.codec import CLOSING_TYPES
 from ledger.executions import commands as c
 from ledger.executions.claims import waits_prefix
 from ledger.executions.state import ExecutionState
@@ -53,7 +54,6 @@ BATCH: Final = 1000
 PARALLEL: Final = 16
 RETRY_S: Final = 2.0
 KEY_HORIZON: Final = timedelta(days=30)
-CLOSING: Final = frozenset(("execution.finished", "execution.canceled"))
 
 _log = structlog.get_logger(__name__)
 
@@ -108,7 +108,7 @@ class Reactor:
         kept_at = loop.time()
         while True:
             records = await self._store.tail.read(place, BATCH)
-            ends = [record for record in records if record.type in CLOSING]
+            ends = [record for record in records if record.type in CLOSING_TYPES]
             if ends:
                 await self._react_to(ends)
             if records:

@@ -53,8 +53,6 @@ LIFE_TYPES: Final = EXECUTION_TYPES - {
     "report.refused",
 }
 """What moves an execution through its statuses; enough to fold an outline."""
-CLOSING_TYPES: Final = frozenset(("execution.finished", "execution.canceled"))
-"""What ends an execution's life; nothing opens it again."""
 
 
 class Change(Struct, frozen=True, gc=False):

@@ -48,6 +48,15 @@ def postgres() -> Iterator["Cluster"]:
 
 
 @pytest.fixture
+def guardian() -> Iterator[None]:
+    """Leave no guardian behind that a step in this process started."""
+    yield
+    from api.worker.steps.process import GUARDIAN  # noqa: PLC0415 - only where there are steps
+
+    GUARDIAN.close()
+
+
+@pytest.fixture
 def database_url(postgres: "Cluster") -> Iterator[str]:
     """Give one test an empty, migrated database of its own."""
     with postgres.database() as url:

@@ -63,7 +63,8 @@ def verify(
     """Check that nobody has changed, removed or added an event unseen.
 
     FILE is an export or a dossier; it takes no server. Without it the ledger itself is checked,
-    from its first event to the newest signed one.
+    from its first event to the newest signed one. The data directory's own key and head are held
+    against it unless others are named; its head only if FILE was not exported before it.
 
     Exit codes: 0 sound, 1 damaged, 2 it could not be checked.
     """

@@ -14,8 +14,8 @@ from api.cli.show import print_execution
 from api.client.executions import CLOSED
 from api.client.session import Ledger
 from api.native.wire import EventPage, EventView, ExecutionView
+from ledger.events.codec import CLOSING_TYPES
 
-ENDS: Final = frozenset(("execution.finished", "execution.canceled"))
 QUIET_S: Final = 5.0
 
 
@@ -46,7 +46,7 @@ async def until_closed(
     async with aclosing(pages):
         async for page in pages:
             take(page)
-            if page.events and not any(event.type in ENDS for event in page.events):
+            if page.events and not any(event.type in CLOSING_TYPES for event in page.events):
                 continue
             now = await ledger.executions.get(view.uuid, min_position=page.next_after)
             if now.status in CLOSED:

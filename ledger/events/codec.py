@@ -64,6 +64,8 @@ TYPES: Final[dict[str, type[Event]]] = {
 SCHEMA_VERSION: Final = 1
 
 _NAMES: Final[dict[type, str]] = {cls: name for name, cls in TYPES.items()}
+CLOSING_TYPES: Final = frozenset(_NAMES[cls] for cls in x.CLOSING)
+"""The names of what ends an execution's life."""
 _COUNTERS: Final[dict[type, Counter]] = {
     x.ExecutionCreated: Counter.EXECUTION,
     x.StepStarted: Counter.STEP,

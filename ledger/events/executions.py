@@ -5,7 +5,7 @@ Steps are named by their place in the plan (`index`, 1-based): step ids may repe
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -279,3 +279,5 @@ ExecutionEvent = (
     | StepFinished
     | ReportRefused
 )
+CLOSING: Final = (ExecutionFinished, ExecutionCanceled)
+"""What ends an execution's life; nothing opens it again."""

@@ -14,8 +14,6 @@ from ledger.events import executions as x
 from ledger.events.codec import Event
 from ledger.executions.state import ExecutionState
 
-CLOSING = (x.ExecutionFinished, x.ExecutionCanceled)
-
 
 def running_key(organization: str, job_id: str) -> str:
     """Name the slot that one running execution of a job owns."""
@@ -42,7 +40,7 @@ def changes(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Give the keys to claim and to release with an append of *events* that leads to *after*."""
     created = any(isinstance(event, x.ExecutionCreated) for event in events)
-    closed = any(isinstance(event, CLOSING) for event in events)
+    closed = any(isinstance(event, x.CLOSING) for event in events)
     claims, releases = _of_job(after, events, created=created, closed=closed)
     if after.created.waits_for:
         waits = tuple(f"{waits_prefix(up)}{after.uuid}" for up in after.created.waits_for)

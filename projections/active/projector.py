@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from ledger.events import executions as x
+from ledger.events.codec import CLOSING_TYPES
 from ledger.executions.deadlines import next_due
 from ledger.ids import execution_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.encoded import bigint, encode, text
-from projections.fold import CLOSING_TYPES, LIFE_TYPES, Change, fold_executions
+from projections.fold import LIFE_TYPES, Change, fold_executions
 from projections.port import Connection
 from projections.writing import insert, update
 

@@ -6,11 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from ledger.events import executions as x
+from ledger.events.codec import CLOSING_TYPES
 from ledger.ids import execution_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.encoded import text
-from projections.fold import CLOSING_TYPES
 from projections.port import Connection
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -13,7 +12,6 @@ from aiohttp import web
 
 from api.worker.steps.command import run_command
 from api.worker.steps.http import run_http
-from api.worker.steps.process import GUARDIAN
 from api.worker.steps.python import run_python
 from api.worker.steps.result import StepFailed, StepResult
 from ledger.events.keys import Role
@@ -23,12 +21,7 @@ from tests.security.test_injection import WORDS, context
 PROGRESS: Final = {"type": "progressed", "progress": {"percent": 1}}
 EVERY_ROLE: Final = get_args(Role)
 
-
-@pytest.fixture(autouse=True)
-def guardian() -> Iterator[None]:
-    """Leave no guardian behind."""
-    yield
-    GUARDIAN.close()
+pytestmark = pytest.mark.usefixtures("guardian")
 
 
 async def report(caller: Caller, execution: str, **more: Any) -> Any:

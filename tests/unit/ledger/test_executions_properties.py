@@ -13,7 +13,6 @@ from ledger.events.codec import decode, encode, type_of
 from ledger.events.definition import Definition, Policies, RetryPolicy
 from ledger.events.envelope import Fact
 from ledger.executions import commands as c
-from ledger.executions.claims import CLOSING
 from ledger.executions.deadlines import look_again_at, next_due
 from ledger.executions.decide import decide
 from ledger.executions.facts import ahead
@@ -152,7 +151,7 @@ def check(before: ExecutionState | None, after: ExecutionState, facts: tuple[Any
     assert after.fence > before.fence or after.lease in (None, before.lease)
     if not before.is_open:
         assert all(isinstance(fact.event, AFTER_THE_END) for fact in facts)
-    closings = [n for n, fact in enumerate(facts) if isinstance(fact.event, CLOSING)]
+    closings = [n for n, fact in enumerate(facts) if isinstance(fact.event, x.CLOSING)]
     assert closings in ([], [len(facts) - 1]), "nothing follows the end, and it comes once"
 
 

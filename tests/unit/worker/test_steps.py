@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,7 @@ from tests.waiting import eventually
 
 FUNCTIONS = "tests.unit.worker.functions"
 
-
-@pytest.fixture(autouse=True)
-def guardian() -> Iterator[None]:
-    """Leave no guardian behind."""
-    yield
-    GUARDIAN.close()
+pytestmark = pytest.mark.usefixtures("guardian")
 
 
 class Told:
