@@ -3,6 +3,9 @@
 An execution has three names. Its `uuid` (version 7) is primary. Its `oid` (24 hex digits, the
 first 8 the second of creation) is computed from the uuid and never stored as a fact. Its `number`
 is assigned by the store under the head lock, so that numbers are gapless like positions.
+
+UUIDs are made as the database driver makes those it reads: a `uuid.UUID` written in C, which is made,
+written out, hashed and compared at a tenth of the cost.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,7 +13,8 @@ from functools import lru_cache
 from typing import Final, NewType
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+import uuid_utils
+from asyncpg.pgproto import pgproto
 
 StreamId = NewType("StreamId", str)
 """`<kind>/<name>`, for example `execution/0198…`. Stored for ever."""
@@ -21,7 +25,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def new_uuid() -> UUID:
     """Make a time-ordered UUID (RFC 9562, version 7)."""
-    return uuid7()
+    return pgproto.UUID(uuid_utils.uuid7().bytes)
 
 
 def uuid_time(value: UUID) -> datetime:
@@ -32,7 +36,6 @@ def uuid_time(value: UUID) -> datetime:
     return _EPOCH + timedelta(milliseconds=value.int >> 80)
 
 
-@lru_cache(maxsize=8192)
 def oid_of(value: UUID) -> str:
     """Derive the 24-digit object id: creation second, then the last 8 bytes of the UUID."""
     return f"{(value.int >> 80) // 1000:08x}{value.hex[16:]}"
@@ -57,4 +60,4 @@ def key_stream(uuid: UUID) -> StreamId:
 def execution_of(stream: str) -> UUID | None:
     """Give the execution's uuid if *stream* is an execution's, else None."""
     kind, _, name = stream.partition("/")
-    return UUID(name) if kind == "execution" else None
+    return pgproto.UUID(name) if kind == "execution" else None

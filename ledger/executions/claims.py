@@ -39,12 +39,13 @@ def changes(
     after: ExecutionState, events: Sequence[Event]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Give the keys to claim and to release with an append of *events* that leads to *after*."""
-    created = any(isinstance(event, x.ExecutionCreated) for event in events)
-    closed = any(isinstance(event, x.CLOSING) for event in events)
+    kinds = {type(event) for event in events}
+    created = x.ExecutionCreated in kinds
+    closed = not kinds.isdisjoint(x.CLOSING)
     claims, releases = _of_job(after, events, created=created, closed=closed)
     if after.created.waits_for:
         waits = tuple(f"{waits_prefix(up)}{after.uuid}" for up in after.created.waits_for)
-        released = any(isinstance(event, x.ExecutionReleased) for event in events)
+        released = x.ExecutionReleased in kinds
         if created and not (closed or released):
             claims = (*claims, *waits)
         elif (closed or released) and not created:

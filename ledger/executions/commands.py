@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from ledger.events import executions as x
-from ledger.events.definition import Definition, Labels, Tags, Text
+from ledger.events.definition import Labels, Tags, Text
 
 Index = Annotated[int, Meta(ge=1, le=10_000, description="Place of a step in the plan, from 1.")]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -118,26 +118,7 @@ Report: TypeAlias = (
 class Create(Struct, frozen=True, kw_only=True, gc=False):
     """Bring an execution into being; its plan is expanded already."""
 
-    uuid: UUID
-    job_id: str
-    job_uuid: UUID
-    job_number: int
-    definition: Definition
-    steps: tuple[x.PlannedStep, ...]
-    name: str = ""
-    description: str = ""
-    tags: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
-    parameters: tuple[x.Argument, ...] = ()
-    input: Any = None
-    attributes: dict[str, Any] = {}
-    trigger: str = "rest"
-    client_id: str = ""
-    user: str = ""
-    restart_of: UUID | None = None
-    first_step: int = 1
-    plan: UUID | None = None
-    waits_for: tuple[UUID, ...] = ()
+    created: x.ExecutionCreated
     run_at: Instant | None = None
     upstreams_done: bool = False
     """Everything in `waits_for` has ended well already."""

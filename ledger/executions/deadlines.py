@@ -1,6 +1,8 @@
 """Who must act next on an execution, and by when: no open state is without an answer."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -27,8 +29,7 @@ def next_due(state: ExecutionState) -> Due | None:
     None only for a closed execution that is kept for ever. A worker's lease is not a fact and is
     watched by the store's lease table; it always ends before the deadlines here matter.
     """
-    dues = _dues(state)
-    return min(dues, key=lambda due: due.at) if dues else None
+    return min(_dues(state), key=attrgetter("at"), default=None)
 
 
 def look_again_at(state: ExecutionState, now: datetime) -> datetime | None:
@@ -85,5 +86,6 @@ def _not_before_known(state: ExecutionState, told: datetime) -> datetime:
     return max(told, state.known_at or state.created_at)
 
 
+@lru_cache(maxsize=1024)
 def _seconds(value: float) -> timedelta:
     return timedelta(seconds=value)

@@ -113,33 +113,12 @@ def _erase(state: ExecutionState, command: c.Erase, now: datetime) -> Decision:
 def _create(command: c.Create, now: datetime) -> Facts:
     # An instant ahead of the ledger's clock counts as now: nobody could take the execution before.
     occurred_at = min(command.occurred_at or now, now)
-    created = x.ExecutionCreated(
-        uuid=command.uuid,
-        job_id=command.job_id,
-        job_uuid=command.job_uuid,
-        job_number=command.job_number,
-        definition=command.definition,
-        steps=command.steps,
-        name=command.name,
-        description=command.description,
-        tags=command.tags,
-        labels=command.labels,
-        parameters=command.parameters,
-        input=command.input,
-        attributes=command.attributes,
-        trigger=command.trigger,
-        client_id=command.client_id,
-        user=command.user,
-        restart_of=command.restart_of,
-        first_step=command.first_step,
-        plan=command.plan,
-        waits_for=command.waits_for,
-    )
-    if command.run_at is not None and command.run_at > now and not command.waits_for:
+    created = command.created
+    if command.run_at is not None and command.run_at > now and not created.waits_for:
         return facts(occurred_at, created, x.ExecutionScheduled(run_at=command.run_at))
-    if command.waits_for and command.upstreams_done:
+    if created.waits_for and command.upstreams_done:
         return facts(occurred_at, created, x.ExecutionReleased())
-    if command.dispatch_at_once and not command.waits_for:
+    if command.dispatch_at_once and not created.waits_for:
         return facts(occurred_at, created, x.ExecutionStarted(slot=command.slot))
     return facts(occurred_at, created)
 

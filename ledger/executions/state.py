@@ -162,6 +162,7 @@ def evolve(state: ExecutionState | None, fact: Recorded[ExecutionEvent]) -> Exec
 
 
 def _created(event: x.ExecutionCreated, fact: Recorded[ExecutionEvent]) -> ExecutionState:
+    first = event.first_step
     return ExecutionState(
         created=event,
         number=fact.number or 0,
@@ -179,8 +180,10 @@ def _created(event: x.ExecutionCreated, fact: Recorded[ExecutionEvent]) -> Execu
         tags=event.tags,
         labels=event.labels,
         steps=tuple(
-            StepState(plan=step, status="skipped" if step.index < event.first_step else "pending")
-            for step in event.steps
+            [
+                StepState(plan=step, status="skipped" if step.index < first else "pending")
+                for step in event.steps
+            ]
         ),
     )
 

@@ -26,7 +26,7 @@ from ledger.executions import commands as c
 from ledger.executions.claims import changes, running_key, waiting_key
 from ledger.executions.deadlines import look_again_at
 from ledger.executions.decide import decide
-from ledger.executions.facts import ahead
+from ledger.executions.facts import ahead, arrived
 from ledger.executions.husk import follow
 from ledger.executions.parameters import arguments
 from ledger.executions.plan import expand, included_jobs
@@ -121,12 +121,14 @@ class PlanCreated(Struct, frozen=True, gc=False):
     records: tuple[AnyRecorded, ...]
 
 
-class Ready(Struct, frozen=True, gc=False):
+class Ready(Struct, frozen=True, kw_only=True, gc=False):
     """An execution that only has to be appended."""
 
     uuid: UUID
     stream: str
     append: Append
+    foreseen: ExecutionState
+    """What the append makes of it, but for positions, numbers and when it was recorded."""
 
 
 class _Planned(Struct, frozen=True, gc=False):
@@ -194,10 +196,14 @@ class Executions:
     def created(self, ready: Ready, records: Sequence[AnyRecorded]) -> ExecutionState:
         """Give the state of an execution that was appended, and remember it."""
         own = [record for record in records if record.stream == ready.stream]
-        state = self.streams.fold(ready.stream, Loaded(None, 0), own).state
-        if state is None:
+        if own[0].event is ready.foreseen.created:
+            loaded = Loaded(arrived(ready.foreseen, own), own[-1].version)
+            self.streams.keep(ready.stream, loaded)
+        else:
+            loaded = self.streams.fold(ready.stream, Loaded(None, 0), own)
+        if loaded.state is None:
             raise AssertionError(ready.stream)
-        return state
+        return loaded.state
 
     async def create_plan(
         self, context: Context, wanted: Sequence[NewExecution]
@@ -299,7 +305,7 @@ class Executions:
         stream = execution_stream(uuid)
         dispatches = wanted.dispatch_at_once and not wanted.waits_for
         slot = await self._free_slot(planned_for, context, wanted.job_id) if dispatches else 0
-        command = c.Create(
+        created = x.ExecutionCreated(
             uuid=uuid,
             job_id=wanted.job_id,
             job_uuid=job.state.uuid,
@@ -320,8 +326,11 @@ class Executions:
             first_step=first_step,
             plan=wanted.plan,
             waits_for=wanted.waits_for,
-            upstreams_done=upstreams.done,
+        )
+        command = c.Create(
+            created=created,
             run_at=wanted.run_at,
+            upstreams_done=upstreams.done,
             dispatch_at_once=dispatches and slot is not None,
             slot=slot or 0,
             occurred_at=wanted.occurred_at,
@@ -329,11 +338,13 @@ class Executions:
         facts = decide(None, command, now, uuid=uuid)
         if not isinstance(facts, tuple):
             return facts
-        planned = self.planned(stream, context.organization, None, facts)
+        foreseen = ahead(None, facts, now=now, organization=context.organization)
+        planned = _planned(stream, foreseen, facts, now)
         owned = (Claim(key=key, stream=stream, expires_at=also.keys_expire_at) for key in also.keys)
         return Ready(
             uuid=uuid,
             stream=stream,
+            foreseen=foreseen,
             append=Append(
                 context=context,
                 writes=(
@@ -529,12 +540,18 @@ class Executions:
         """Derive an append's timer and keys from the state it leads to."""
         now = self._clock()
         after = ahead(state, facts, now=now, organization=organization)
-        claims, releases = changes(after, [fact.event for fact in facts])
-        return Planned(
-            due_at=look_again_at(after, now),
-            claims=tuple(Claim(key=key, stream=stream) for key in claims),
-            releases=tuple(Release(key=key, stream=stream) for key in releases),
-        )
+        return _planned(stream, after, facts, now)
+
+
+def _planned(
+    stream: str, after: ExecutionState, facts: tuple[Fact[Any], ...], now: datetime
+) -> Planned:
+    claims, releases = changes(after, [fact.event for fact in facts])
+    return Planned(
+        due_at=look_again_at(after, now),
+        claims=tuple([Claim(key=key, stream=stream) for key in claims]),
+        releases=tuple([Release(key=key, stream=stream) for key in releases]),
+    )
 
 
 class _Upstreams(Struct, frozen=True, gc=False):

@@ -107,17 +107,21 @@ class Streams(Generic[S]):
         return await self.refresh(stream)
 
     def fold(self, stream: str, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
-        """Take new events of a stream into the cache, unless somebody else took in later ones."""
+        """Fold new events of a stream, and keep what comes of it."""
         loaded = self._folded(known, records)
+        self.keep(stream, loaded)
+        return loaded
+
+    def keep(self, stream: str, loaded: Loaded[S]) -> None:
+        """Take a stream's state into the cache, unless somebody else took in later events."""
         if loaded.version < self._forgotten.get(stream, 0):
-            return loaded
+            return
         cached = self._cache.get(stream)
         if loaded.version > (cached.version if cached is not None else 0):
             self._cache[stream] = loaded
             self._cache.move_to_end(stream)
             while len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
-        return loaded
 
     def _folded(self, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
         state, version = known.state, known.version

@@ -55,11 +55,19 @@ class Prepared:
         self.occurred_at = fact.occurred_at
         self.counter: Counter = counter_of(event)
         self.data = encode(event)
-        # What is handed on is what a reader of the log will decode, not what was put in: the two
-        # differ where Python is looser than JSON (an int in a float field, a tuple among JSON).
-        self.event = decode(self.type, SCHEMA_VERSION, self.data)
+        self.event = _as_read(event, self.type, self.data)
         self.salt = next(_SALTS)
         self.digest = hashlib.sha256(self.salt + self.data).digest()
+
+
+def _as_read(event: Event, event_type: str, data: bytes) -> Event:
+    """Give what a reader of the log will decode, as the very object that was put in if it is that.
+
+    The two differ where Python is looser than JSON (an int in a float field, a tuple among JSON).
+    What was put in shares its parts with others, so that keeping it takes little.
+    """
+    read = decode(event_type, SCHEMA_VERSION, data)
+    return event if read == event and encode(read) == data else read
 
 
 class Given:
@@ -99,6 +107,7 @@ class Pending:
         "streams_read",
         "streams_written",
         "uncertain",
+        "writes_twice",
     )
 
     def __init__(
@@ -109,25 +118,25 @@ class Pending:
         self.deadline = deadline
         self.uncertain = False
         """Whether it was sent before and the answer never came."""
-        self.events = tuple(
-            Prepared(write, version, fact)
-            for write in append.writes
-            for version, fact in enumerate(write.facts, start=write.expected_version + 1)
-        )
-        self.size_bytes = sum(len(event.data) for event in self.events)
-        self.streams_written = frozenset(w.stream for w in append.writes if w.facts)
-        self.streams_read = frozenset(w.stream for w in append.writes if not w.facts)
-        self.keys = frozenset(c.key for c in append.claims) | frozenset(
-            r.key for r in append.releases
-        )
-
-    @property
-    def writes_twice(self) -> bool:
+        self.events: list[Prepared] = []
+        self.size_bytes = 0
+        self.streams_written: set[str] = set()
+        self.streams_read: set[str] = set()
+        self.writes_twice = False
         """Whether two of its parts want to go on from the same version of a stream."""
-        written = sum(1 for write in self.append.writes if write.facts)
-        return written != len(self.streams_written) or not self.streams_read.isdisjoint(
-            self.streams_written
-        )
+        for write in append.writes:
+            if not write.facts:
+                self.streams_read.add(write.stream)
+                continue
+            self.writes_twice |= write.stream in self.streams_written
+            self.streams_written.add(write.stream)
+            for version, fact in enumerate(write.facts, start=write.expected_version + 1):
+                event = Prepared(write, version, fact)
+                self.events.append(event)
+                self.size_bytes += len(event.data)
+        self.writes_twice |= not self.streams_read.isdisjoint(self.streams_written)
+        self.keys = {claim.key for claim in append.claims}
+        self.keys.update([release.key for release in append.releases])
 
     def recorded(self, given: "Given") -> tuple[AnyRecorded, ...]:
         """Build what the caller gets once the events have their positions."""

@@ -146,8 +146,9 @@ def created(step_count: int = 2, *, attempts: int = 1, **policies: Any) -> x.Exe
 
 
 def create(**fields: Any) -> c.Create:
-    """Ask for an execution."""
-    return c.Create(
+    """Ask for an execution; *fields* are the command's, or those of the event it leads to."""
+    how = {name: fields.pop(name) for name in c.Create.__struct_fields__ if name in fields}
+    created = x.ExecutionCreated(
         **{
             "uuid": UUID_1,
             "job_id": "job",
@@ -158,6 +159,7 @@ def create(**fields: Any) -> c.Create:
             **fields,
         }
     )
+    return c.Create(created=created, **how)
 
 
 def started(fence: int = 1, *, attempt: int = 1, lease: UUID = LEASE) -> x.ExecutionStarted:

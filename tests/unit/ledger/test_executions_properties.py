@@ -15,7 +15,7 @@ from ledger.events.envelope import Fact
 from ledger.executions import commands as c
 from ledger.executions.deadlines import look_again_at, next_due
 from ledger.executions.decide import decide
-from ledger.executions.facts import ahead
+from ledger.executions.facts import ahead, arrived
 from ledger.executions.state import ExecutionState, evolve
 from ledger.rejection import REJECTIONS, ReportFenced
 from tests.unit.ledger.spec import LEASE, LEASE_2, NOW, UUID_1, UUID_2, create, record, steps
@@ -171,15 +171,20 @@ def test_rules_hold_in_every_life(born: c.Create, life: list[tuple[float, Any]])
         if isinstance(decision, ReportFenced) and decision.record is not None:
             facts = (Fact(decision.record, now),)
         before = state
+        records = []
         for fact in facts:
             version += 1
             stored = encode(fact.event)
             assert decode(type_of(fact.event), 1, stored) == fact.event
-            state = evolve(state, record(fact, version, now))
+            records.append(record(fact, version, now))
+            state = evolve(state, records[-1])
         assert state is not None
         assert state.version == version
         check(before, state, facts)
-        if facts and before is not None:
+        if before is None:
+            foreseen = ahead(None, facts, now=now, organization=records[0].organization)
+            assert arrived(foreseen, records) == state
+        elif facts:
             seen = ahead(before, facts, now=now)
             assert next_due(seen) == next_due(state), "the timer is set by what will be folded"
         # A tick does one thing that is due; what else is due is the next tick's.

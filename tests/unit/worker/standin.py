@@ -25,7 +25,7 @@ from ledger.clock import system_clock
 from ledger.events.codec import type_of
 from ledger.events.definition import Definition, Policies, RetryPolicy
 from ledger.events.envelope import Recorded
-from ledger.events.executions import Argument, PlannedStep
+from ledger.events.executions import Argument, ExecutionCreated, PlannedStep
 from ledger.executions import commands as c
 from ledger.executions.decide import decide
 from ledger.executions.facts import ahead
@@ -64,14 +64,18 @@ class StandIn:
         created = decide(
             None,
             c.Create(
-                uuid=uuid,
-                job_id="Job",
-                job_uuid=new_uuid(),
-                job_number=1,
-                definition=definition,
-                steps=planned,
-                parameters=tuple(Argument(name=k, value=v) for k, v in (parameters or {}).items()),
-                input=given,
+                created=ExecutionCreated(
+                    uuid=uuid,
+                    job_id="Job",
+                    job_uuid=new_uuid(),
+                    job_number=1,
+                    definition=definition,
+                    steps=planned,
+                    parameters=tuple(
+                        Argument(name=k, value=v) for k, v in (parameters or {}).items()
+                    ),
+                    input=given,
+                ),
             ),
             system_clock(),
             uuid=uuid,
