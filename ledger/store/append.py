@@ -32,7 +32,7 @@ from ledger.errors import (
     StoreUnavailable,
     WrongExpectedVersion,
 )
-from ledger.store.pending import Given, Pending, columns
+from ledger.store.pending import Given, Pending, arrays
 from ledger.store.pool import LOST, close, connect, is_lost, is_passing
 from ledger.store.port import AnyRecorded, Append
 from ledger.store.queries import load
@@ -236,7 +236,7 @@ class Appender:
 
     async def _call(self, batch: list[Pending]) -> list[Any]:
         connection = await self._connected()
-        return await connection.fetch(_SQL["append"], *columns(batch), timeout=CALL_TIMEOUT_S)
+        return await connection.fetch(_SQL["append"], *arrays(batch), timeout=CALL_TIMEOUT_S)
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,7 +71,7 @@ def _as_read(event: Event, event_type: str, data: bytes) -> Event:
 
 
 class Given:
-    """Positions and numbers as `ledger.append_events` gives them out: to what was accepted, in order."""
+    """Positions and numbers as `ledger.append_batch` gives them out: to what was accepted, in order."""
 
     __slots__ = ("_numbers", "_position", "recorded_at")
 
@@ -201,58 +201,40 @@ class Pending:
         return ClaimTaken(row["key"], row["owner"], row["value"])
 
 
-def columns(batch: list[Pending]) -> Iterator[Sequence[Any]]:
-    """Lay a batch out as the parallel arrays that `ledger.append_events` takes, in its order."""
-    numbered = list(enumerate(batch))
-    yield from _columns(16, (row for item, one in numbered for row in _events(item, one)))
-    yield from _columns(
-        3,
-        (
-            (item, write.stream, write.expected_version)
-            for item, one in numbered
-            for write in one.append.writes
-        ),
-    )
-    yield from _columns(
-        5,
-        (
-            (item, claim.key, claim.stream, claim.value, claim.expires_at)
-            for item, one in numbered
-            for claim in one.append.claims
-        ),
-    )
-    yield from _columns(
-        3,
-        (
-            (item, release.key, release.stream)
-            for item, one in numbered
-            for release in one.append.releases
-        ),
-    )
-
-
-def _columns(width: int, rows: Iterable[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
-    return list(zip(*rows, strict=True)) or ((),) * width
-
-
-def _events(item: int, pending: Pending) -> Iterator[tuple[Any, ...]]:
-    context = pending.append.context
-    for event in pending.events:
-        yield (
-            item,
-            event.stream,
-            event.version,
-            event.event_id,
-            event.type,
-            SCHEMA_VERSION,
-            context.organization,
-            context.actor,
-            event.occurred_at,
-            context.correlation_id,
-            context.causation_id,
-            event.counter,
-            event.digest,
-            event.salt,
-            event.data,
-            event.due_at,
-        )
+def arrays(batch: Sequence[Pending]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """Lay a batch out as the arrays of records that `ledger.append_batch` takes."""
+    events: list[Any] = []
+    streams: list[Any] = []
+    claims: list[Any] = []
+    releases: list[Any] = []
+    for item, pending in enumerate(batch):
+        append = pending.append
+        context = append.context
+        for event in pending.events:
+            events.append(
+                (
+                    item,
+                    event.stream,
+                    event.version,
+                    event.event_id,
+                    event.type,
+                    SCHEMA_VERSION,
+                    context.organization,
+                    context.actor,
+                    event.occurred_at,
+                    context.correlation_id,
+                    context.causation_id,
+                    event.counter,
+                    event.digest,
+                    event.salt,
+                    event.data,
+                    event.due_at,
+                )
+            )
+        for write in append.writes:
+            streams.append((item, write.stream, write.expected_version))
+        for claim in append.claims:
+            claims.append((item, claim.key, claim.stream, claim.value, claim.expires_at))
+        for release in append.releases:
+            releases.append((item, release.key, release.stream))
+    return events, streams, claims, releases

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.events.envelope import Erased, Recorded
 from ledger.store.append import _SQL
-from ledger.store.pending import Pending, columns
+from ledger.store.pending import Pending, arrays
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.store.tail import RING_EVENTS, Tail
@@ -100,7 +100,7 @@ async def _append_beside(dsn: str, version: int = 0) -> None:
     connection = await asyncpg.connect(dsn)
     loop = asyncio.get_running_loop()
     pending = Pending(one("beside", version), loop.create_future(), loop.time() + LONG_S)
-    await connection.execute(_SQL["append"], *columns([pending]))
+    await connection.execute(_SQL["append"], *arrays([pending]))
     await connection.close()
 
 

@@ -70,10 +70,8 @@ where exists (
 select coalesce(max(position), 0) from ledger.events where recorded_at <= $1;
 
 -- name: append
--- See migrations/0005_append_events.sql.
-select * from ledger.append_events(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27);
+-- See migrations/0006_append_batch.sql.
+select * from ledger.append_batch($1, $2, $3, $4);
 
 -- name: ensure_partitions
 select ledger.ensure_partitions();
