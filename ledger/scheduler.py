@@ -161,7 +161,10 @@ class Scheduler:
             trigger="schedule",
             when_running=None if schedule.overlap == "skip" else "queue",
         )
-        last_run = LastRun(last.uuid, failed) if last is not None and not last.is_open else None
+
+        async def last_run() -> LastRun | None:
+            return LastRun(last.uuid, failed) if last is not None and not last.is_open else None
+
         also = Also(keys=(_key(state, due),), keys_expire_at=self._clock() + KEY_HORIZON)
         ready = await self._executions.prepare(
             context, wanted, last_run=last_run, also=also, fresh=fresh

@@ -5,6 +5,7 @@ Callers show `X-API-KEY` or a Bearer key. Whoever may look into every organizati
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -198,10 +199,7 @@ async def create(call: Call) -> web.Response:
         user=posted.user or call.principal.name,
         waits_for=_dependencies(posted),
     )
-    last_run = None
-    job = (await call.node.jobs.read(organization, wanted.job_id, fresh=False)).state
-    if job is not None and job.definition.policies.when_failed != "new":
-        last_run = await last_run_of(call, wanted.job_id)
+    last_run = partial(last_run_of, call, wanted.job_id)
     created = await call.node.executions.create(
         call.context(organization), wanted, last_run=last_run
     )

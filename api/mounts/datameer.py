@@ -5,6 +5,7 @@ last segment, as they stand in the request, because they hold slashes and `+` fo
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Final, TypeAlias, assert_never
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -291,9 +292,7 @@ async def delete(call: Call) -> web.Response:
 
 
 async def _trigger(call: Call, job: JobState, variables: dict[str, Any]) -> web.Response:
-    last_run = None
-    if job.definition.policies.when_failed != "new":
-        last_run = await last_run_of(call, job.job_id)
+    last_run = partial(last_run_of, call, job.job_id)
     wanted = _like(call, job.job_id, variables)
     creation = await call.node.executions.create(
         call.context(job.organization), wanted, last_run=last_run

@@ -6,6 +6,7 @@ sends it. Problems are RFC 9457; to a client that accepts JSON only they are sen
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -171,10 +172,7 @@ async def create(call: Call) -> web.Response:
         user=call.principal.name,
         dispatch_at_once=True,
     )
-    last_run = None
-    job = (await call.node.jobs.read(call.organization, run.job_id, fresh=False)).state
-    if job is not None and job.definition.policies.when_failed != "new":
-        last_run = await last_run_of(call, run.job_id)
+    last_run = partial(last_run_of, call, run.job_id)
     created = await call.node.executions.create(call.context(), wanted, last_run=last_run)
     if isinstance(created, KeyReused):
         raise Refused(errors.problem(422, "idempotency-key-reused", "The key was used before."))

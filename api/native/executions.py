@@ -1,5 +1,6 @@
 """`/v1/executions` and `/v1/jobs/{job_id}/executions`: run, read, list, describe, control, delete."""
 
+from functools import partial
 from typing import Any, Final, get_args
 from uuid import UUID
 
@@ -98,17 +99,21 @@ def new_execution(call: Call, job_id: str, post: ExecutionPost, key: str | None)
 
 
 async def create_execution(call: Call, wanted: NewExecution) -> Created:
-    """Create an execution, looking at the job's last run if its policy asks for that.
+    """Create an execution.
 
     Raises:
         ProblemError: it was refused.
     """
-    context = call.context()
-    last_run = None
-    job = (await call.node.jobs.read(call.organization, wanted.job_id, fresh=False)).state
-    if job is not None and job.definition.policies.when_failed != "new":
-        last_run = await last_run_of(call, wanted.job_id)
-    return _created(call, await call.node.executions.create(context, wanted, last_run=last_run))
+    last_run = partial(last_run_of, call, wanted.job_id)
+    creation = await call.node.executions.create(call.context(), wanted, last_run=last_run)
+    return _created(call, creation)
+
+
+def _created(call: Call, creation: Creation) -> Created:
+    if isinstance(creation, Created):
+        call.wrote(creation.records)
+        return creation
+    raise of(creation, "definition")
 
 
 async def last_run_of(call: Call, job_id: str) -> LastRun | None:
@@ -119,13 +124,6 @@ async def last_run_of(call: Call, job_id: str) -> LastRun | None:
     if last is None or last.ended_at is None:
         return None
     return LastRun(uuid=last.uuid, failed=last.status == "finished" and last.outcome == "error")
-
-
-def _created(call: Call, creation: Creation) -> Created:
-    if isinstance(creation, Created):
-        call.wrote(creation.records)
-        return creation
-    raise of(creation, "definition")
 
 
 async def find(call: Call, name: str, *, deleted: bool = False) -> ExecutionState:

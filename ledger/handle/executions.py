@@ -6,7 +6,7 @@ conditions of the append, so an execution is never created from a definition tha
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import takewhile, zip_longest
@@ -105,6 +105,10 @@ class LastRun(Struct, frozen=True, gc=False):
     failed: bool
 
 
+LookUpLastRun: TypeAlias = Callable[[], Awaitable[LastRun | None]]
+"""Called only where a job's policy says something about failures."""
+
+
 class Also(Struct, frozen=True, kw_only=True, gc=False):
     """What goes into the append that creates an execution."""
 
@@ -155,12 +159,11 @@ class Executions:
         context: Context,
         wanted: NewExecution,
         *,
-        last_run: LastRun | None = None,
+        last_run: LookUpLastRun | None = None,
         also: Also = Also(),  # noqa: B008 - frozen
     ) -> Creation:
         """Create an execution of a job.
 
-        *last_run* is looked at only when the job's policy says something about failures.
         Idempotent: under an idempotency key.
 
         Raises:
@@ -251,18 +254,18 @@ class Executions:
             return NotFinished(execution=old.uuid, status=old.status)
         if old.status == "finished" and old.outcome != "error":
             return NotRestartable(job_id=old.job_id, reason="the execution did not fail")
-        return await self.create(
-            context,
-            replace(wanted, trigger="restart"),
-            last_run=LastRun(uuid=old.uuid, failed=True),
-        )
+
+        async def last_run() -> LastRun:
+            return LastRun(uuid=old.uuid, failed=True)
+
+        return await self.create(context, replace(wanted, trigger="restart"), last_run=last_run)
 
     async def prepare(
         self,
         context: Context,
         wanted: NewExecution,
         *,
-        last_run: LastRun | None = None,
+        last_run: LookUpLastRun | None = None,
         also: Also = Also(),  # noqa: B008 - frozen
         siblings: frozenset[UUID] = frozenset(),
         fresh: bool,
@@ -282,17 +285,9 @@ class Executions:
         given = arguments(definition, wanted.parameters)
         if isinstance(given, ParameterInvalid):
             return given
-        first_step, restart_of = 1, None
-        resumes = wanted.trigger == "restart" or definition.policies.when_failed == "resume"
-        if last_run is not None and last_run.failed and resumes:
-            old = await self._resume_point(last_run.uuid, plan.steps)
-            if not isinstance(old, int):
-                return old
-            first_step, restart_of = old, last_run.uuid
-        elif (
-            last_run is not None and last_run.failed and definition.policies.when_failed == "refuse"
-        ):
-            return NotRestartable(job_id=wanted.job_id, reason="its last execution failed")
+        begin = await self._begin(wanted, plan, last_run)
+        if not isinstance(begin, _Begin):
+            return begin
         upstreams = await self._upstreams(context, wanted, siblings)
         if not isinstance(upstreams, _Upstreams):
             return upstreams
@@ -322,8 +317,8 @@ class Executions:
             trigger=wanted.trigger,
             client_id=wanted.client_id,
             user=wanted.user,
-            restart_of=restart_of,
-            first_step=first_step,
+            restart_of=begin.restart_of,
+            first_step=begin.step,
             plan=wanted.plan,
             waits_for=wanted.waits_for,
         )
@@ -362,6 +357,22 @@ class Executions:
                 releases=(*planned.releases, *also.releases),
             ),
         )
+
+    async def _begin(
+        self, wanted: NewExecution, plan: _Planned, last_run: LookUpLastRun | None
+    ) -> "_Begin | Rejection":
+        """Find the step to begin at: the first, unless the job or the caller wants to go on."""
+        when_failed = plan.definition.policies.when_failed
+        resumes = wanted.trigger == "restart" or when_failed == "resume"
+        if last_run is None or not (resumes or when_failed == "refuse"):
+            return _AT_FIRST
+        last = await last_run()
+        if last is None or not last.failed:
+            return _AT_FIRST
+        if not resumes:
+            return NotRestartable(job_id=wanted.job_id, reason="its last execution failed")
+        step = await self._resume_point(last.uuid, plan.steps)
+        return _Begin(step, restart_of=last.uuid) if isinstance(step, int) else step
 
     async def _upstreams(
         self, context: Context, wanted: NewExecution, siblings: frozenset[UUID]
@@ -552,6 +563,14 @@ def _planned(
         claims=tuple([Claim(key=key, stream=stream) for key in claims]),
         releases=tuple([Release(key=key, stream=stream) for key in releases]),
     )
+
+
+class _Begin(Struct, frozen=True, gc=False):
+    step: int
+    restart_of: UUID | None = None
+
+
+_AT_FIRST: Final = _Begin(1)
 
 
 class _Upstreams(Struct, frozen=True, gc=False):

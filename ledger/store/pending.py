@@ -203,38 +203,47 @@ class Pending:
 
 def arrays(batch: Sequence[Pending]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
     """Lay a batch out as the arrays of records that `ledger.append_batch` takes."""
-    events: list[Any] = []
-    streams: list[Any] = []
-    claims: list[Any] = []
-    releases: list[Any] = []
-    for item, pending in enumerate(batch):
-        append = pending.append
-        context = append.context
-        for event in pending.events:
-            events.append(
-                (
-                    item,
-                    event.stream,
-                    event.version,
-                    event.event_id,
-                    event.type,
-                    SCHEMA_VERSION,
-                    context.organization,
-                    context.actor,
-                    event.occurred_at,
-                    context.correlation_id,
-                    context.causation_id,
-                    event.counter,
-                    event.digest,
-                    event.salt,
-                    event.data,
-                    event.due_at,
-                )
-            )
-        for write in append.writes:
-            streams.append((item, write.stream, write.expected_version))
-        for claim in append.claims:
-            claims.append((item, claim.key, claim.stream, claim.value, claim.expires_at))
-        for release in append.releases:
-            releases.append((item, release.key, release.stream))
-    return events, streams, claims, releases
+    items = list(enumerate(batch))
+    return (
+        [row for item, pending in items for row in _events(item, pending)],
+        [
+            (item, write.stream, write.expected_version)
+            for item, pending in items
+            for write in pending.append.writes
+        ],
+        [
+            (item, claim.key, claim.stream, claim.value, claim.expires_at)
+            for item, pending in items
+            for claim in pending.append.claims
+        ],
+        [
+            (item, release.key, release.stream)
+            for item, pending in items
+            for release in pending.append.releases
+        ],
+    )
+
+
+def _events(item: int, pending: Pending) -> list[Any]:
+    context = pending.append.context
+    return [
+        (
+            item,
+            event.stream,
+            event.version,
+            event.event_id,
+            event.type,
+            SCHEMA_VERSION,
+            context.organization,
+            context.actor,
+            event.occurred_at,
+            context.correlation_id,
+            context.causation_id,
+            event.counter,
+            event.digest,
+            event.salt,
+            event.data,
+            event.due_at,
+        )
+        for event in pending.events
+    ]

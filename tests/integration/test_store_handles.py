@@ -47,7 +47,11 @@ class Handles:
     async def create(self, last_run: LastRun | None = None, **wish: Any) -> Any:
         """Ask for an execution of the job."""
         wanted = NewExecution(**{"job_id": "job", **wish})
-        return await self.executions.create(CONTEXT, wanted, last_run=last_run)
+
+        async def look_up() -> LastRun | None:
+            return last_run
+
+        return await self.executions.create(CONTEXT, wanted, last_run=look_up)
 
     async def failed(self) -> UUID:
         """Run the job into an error at its second step."""

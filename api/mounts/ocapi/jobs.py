@@ -1,6 +1,7 @@
 """Create, read and delete executions."""
 
 import re
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -59,9 +60,7 @@ async def create(incoming: Incoming) -> web.Response:
         user=call.principal.name,
         dispatch_at_once=at_once,
     )
-    last_run = None
-    if definition.policies.when_failed != "new":
-        last_run = await last_run_of(call, job_id)
+    last_run = partial(last_run_of, call, job_id)
     creation = await call.node.executions.create(call.context(), wanted, last_run=last_run)
     if isinstance(creation, KeyReused):
         raise AssertionError(creation.key)  # noqa: TRY004 - no key is given
