@@ -56,8 +56,6 @@ def changes(
 def _of_job(
     after: ExecutionState, events: Sequence[Event], *, created: bool, closed: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    running = running_key(after.organization, after.job_id)
-    waiting = waiting_key(after.organization, after.job_id)
     starts = [event for event in events if isinstance(event, x.ExecutionStarted)]
     claims: list[str] = []
     releases: list[str] = []
@@ -71,13 +69,16 @@ def _of_job(
         case "parallel":
             pass
         case "reject":
+            running = running_key(after.organization, after.job_id)
             claims.extend((running,) if created and not closed else ())
             releases.extend((running,) if closed else ())
         case "queue":
+            running = running_key(after.organization, after.job_id)
             alone = after.policies.max_running is None
             claims.extend((running,) if alone and starts and not closed else ())
             releases.extend((running,) if closed else ())
         case "coalesce":
+            waiting = waiting_key(after.organization, after.job_id)
             held = created and not starts and not closed
             left = (starts or closed) and not created
             claims.extend((waiting,) if held else ())

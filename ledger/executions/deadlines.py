@@ -29,7 +29,8 @@ def next_due(state: ExecutionState) -> Due | None:
     None only for a closed execution that is kept for ever. A worker's lease is not a fact and is
     watched by the store's lease table; it always ends before the deadlines here matter.
     """
-    return min(_dues(state), key=attrgetter("at"), default=None)
+    dues = _dues(state)
+    return dues[0] if len(dues) == 1 else min(dues, key=attrgetter("at"), default=None)
 
 
 def look_again_at(state: ExecutionState, now: datetime) -> datetime | None:

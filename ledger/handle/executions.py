@@ -136,7 +136,8 @@ class Ready(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class _Planned(Struct, frozen=True, gc=False):
-    versions: tuple[tuple[str, int], ...]
+    reads: tuple[StreamWrite, ...]
+    """The streams it was made from, the job's own first."""
     definition: Definition
     steps: tuple[x.PlannedStep, ...]
 
@@ -346,10 +347,7 @@ class Executions:
                     StreamWrite(
                         stream=stream, expected_version=0, facts=facts, due_at=planned.due_at
                     ),
-                    *(
-                        StreamWrite(stream=read, expected_version=version)
-                        for read, version in plan.versions
-                    ),
+                    *plan.reads,
                     *upstreams.reads,
                 ),
                 # In this order they are refused: a repeated request learns what it made first.
@@ -447,10 +445,10 @@ class Executions:
         """Expand a job, remembering the expansion for as long as nothing it read has changed."""
         stream = job_stream(organization, job.job_id)
         known = self._plans.get(stream)
-        if known is not None and not fresh and known.versions[0] == (stream, job.version):
+        if known is not None and not fresh and known.reads[0].expected_version == job.version:
             self._plans.move_to_end(stream)
             return known
-        versions = [(stream, job.version)]
+        versions = {stream: job.version}
         definitions: dict[str, Definition] = {}
         wanted = list(included_jobs(job.definition))
         while wanted:
@@ -458,7 +456,7 @@ class Executions:
             if job_id in definitions or len(versions) > 100:
                 continue
             included = await self._jobs.read(organization, job_id, fresh=fresh)
-            versions.append((job_stream(organization, job_id), included.version))
+            versions[job_stream(organization, job_id)] = included.version
             definition = definition_of(included)
             if definition is not None:
                 definitions[job_id] = definition
@@ -466,8 +464,10 @@ class Executions:
         steps = expand(job.job_id, job.definition, definitions)
         if not isinstance(steps, tuple):
             return steps
-        seen = tuple(dict.fromkeys(versions))
-        planned = _Planned(seen, replace(job.definition, steps=()), steps)
+        reads = tuple(
+            StreamWrite(stream=read, expected_version=version) for read, version in versions.items()
+        )
+        planned = _Planned(reads, replace(job.definition, steps=()), steps)
         self._plans[stream] = planned
         while len(self._plans) > PLAN_CACHE_SIZE:
             self._plans.popitem(last=False)

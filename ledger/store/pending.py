@@ -141,7 +141,7 @@ class Pending:
     def recorded(self, given: "Given") -> tuple[AnyRecorded, ...]:
         """Build what the caller gets once the events have their positions."""
         context = self.append.context
-        return tuple(
+        records = [
             Recorded(
                 position=given.next_position(),
                 stream=event.stream,
@@ -160,7 +160,8 @@ class Pending:
                 event=event.event,
             )
             for event in self.events
-        )
+        ]
+        return tuple(records)
 
     def rows(self, records: Sequence[AnyRecorded]) -> Iterator[tuple[Any, ...]]:
         """Give the events as the log's rows hold them, salt and data included; see `log.sql`."""
