@@ -131,7 +131,7 @@ def _row(change: Change) -> _Row:
     slots = policies.max_running or (1 if policies.when_running == "queue" else 0)
     waits_since = max(state.ready_at or state.created_at, state.known_at or state.created_at)
     return _Row(
-        state.uuid,
+        change.uuid,
         state.number,
         state.organization,
         text(state.job_id),

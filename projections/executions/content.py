@@ -1,15 +1,24 @@
 """What an execution carries, as columns hold it: words with their folded forms, documents, dependencies."""
 
+from functools import lru_cache
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
 from ledger.executions.state import ExecutionState
+from ledger.ids import oid_of
 from projections.encoded import text
 
 MAX_KEY: Final = 256
 """Longest text in an index; PostgreSQL refuses rows whose keys do not fit a third of a page."""
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+@lru_cache(maxsize=1024)
+def pipeline_of(job_uuid: UUID) -> str:
+    """Give the oid of the job."""
+    return oid_of(job_uuid)
 
 
 def title_of(state: ExecutionState) -> str:

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from ledger.executions.phase import phase_of
-from ledger.executions.state import ExecutionState
 from ledger.ids import oid_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
@@ -16,11 +15,12 @@ from projections.executions.content import (
     MAX_KEY,
     depends_on,
     document_of,
+    pipeline_of,
     storage_of,
     title_of,
 )
-from projections.executions.counts import count
-from projections.fold import EXECUTION_TYPES, fold_executions
+from projections.executions.counts import Key, count, counted_as, hour_of
+from projections.fold import EXECUTION_TYPES, Change, fold_executions
 from projections.port import Connection
 from projections.writing import insert, update
 
@@ -39,11 +39,13 @@ class ExecutionsProjector:
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
         """See `projections.port.Projector`."""
         changes = await fold_executions(connection, batch, _WRITE["load"])
-        new = [_row(change.new) for change in changes if change.old is None]
-        changed = [_row(change.new) for change in changes if change.old is not None]
+        rows = [_row(change) for change in changes]
+        new = [row for row, change in zip(rows, changes, strict=True) if change.old is None]
+        changed = [row for row, change in zip(rows, changes, strict=True) if change.old is not None]
         await insert(connection, "executions", new)
         await update(connection, _WRITE["update"], _CHANGING, changed)
-        await count(connection, changes)
+        before = [counted_as(change.old) for change in changes if change.old is not None]
+        await count(connection, before, [row.counted_as for row in rows])
 
 
 class _Row(NamedTuple):
@@ -78,6 +80,14 @@ class _Row(NamedTuple):
     version: int
     state: bytes
 
+    @property
+    def counted_as(self) -> Key | None:
+        """Where it is counted; what no find looks for is not."""
+        if self.hidden:
+            return None
+        hour = hour_of(self.created_at)
+        return self.organization, self.job_id, self.job_key, self.pipeline_id, self.phase, hour
+
 
 _CHANGING: Final = (
     "uuid",
@@ -109,18 +119,19 @@ _CHANGING: Final = (
 """What `update` takes."""
 
 
-def _row(state: ExecutionState) -> _Row:
+def _row(change: Change) -> _Row:
+    state = change.new
     created = state.created
     job_id = text(created.job_id)
     title = text(title_of(state))
     return _Row(
-        created.uuid,
+        change.uuid,
         state.number,
-        oid_of(created.uuid),
+        oid_of(change.uuid),
         state.organization,
         job_id,
         job_id.casefold(),
-        oid_of(created.job_uuid),
+        pipeline_of(created.job_uuid),
         state.status,
         phase_of(state),
         state.outcome,

@@ -94,7 +94,7 @@ def _row(change: Change) -> _Row:
         duration_ms = max(0, (state.ended_at - state.started_at) // _MILLISECOND)
     deletion = next((fact for fact in change.facts if fact.type == "execution.deleted"), None)
     return _Row(
-        created.uuid,
+        change.uuid,
         state.number,
         state.organization,
         text(created.job_id),

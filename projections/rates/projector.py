@@ -1,8 +1,10 @@
 """Writes the rates view."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
@@ -10,6 +12,15 @@ from projections.port import Connection
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
+_COUNTED: Final = (
+    "execution.created",
+    "execution.started",
+    "execution.finished",
+    "execution.canceled",
+)
+
+Key: TypeAlias = tuple[datetime, str]
+"""Minute and organization."""
 
 
 class RatesProjector:
@@ -17,22 +28,28 @@ class RatesProjector:
 
     name: Final = "rates"
     version: Final = 1
-    interests: Final = frozenset(
-        ("execution.created", "execution.started", "execution.finished", "execution.canceled")
-    )
+    interests: Final = frozenset(_COUNTED)
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
         """See `projections.port.Projector`."""
-        counted = [
-            (
-                fact.organization,
-                fact.recorded_at.replace(second=0, microsecond=0),
-                fact.type,
-                fact.position,
-            )
-            for fact in batch
-            if fact.type in self.interests
-        ]
-        if counted:
-            await connection.execute(_WRITE["count"], *zip(*counted, strict=True))
+        facts: defaultdict[Key, list[AnyRecorded]] = defaultdict(list)
+        for fact in batch:
+            if fact.type in self.interests:
+                minute = fact.recorded_at.replace(second=0, microsecond=0)
+                facts[minute, fact.organization].append(fact)
+        # In one order everywhere, so that no two transactions wait for each other's rows.
+        keys = sorted(facts)
+        if not keys:
+            return
+        found = await connection.fetch(_WRITE["counted_up_to"], *zip(*keys, strict=True))
+        seen: dict[Key, int] = {
+            (row["minute"], row["organization"]): row["position"] for row in found
+        }
+        rows: list[tuple[object, ...]] = []
+        for key in keys:
+            counts = Counter(fact.type for fact in facts[key] if fact.position > seen.get(key, 0))
+            if counts:
+                rows.append((*key, *(counts[name] for name in _COUNTED), facts[key][-1].position))
+        if rows:
+            await connection.execute(_WRITE["count"], *zip(*rows, strict=True))

@@ -1,21 +1,17 @@
 -- What projector.py does, in the generation's own schema (unqualified names).
 
+-- name: counted_up_to
+-- Parallel arrays, one element a row: minute, organization. The last event that was counted in each.
+select r.minute, r.organization, r.position
+from unnest($1::timestamptz[], $2::text[]) as w (minute, organization)
+join rates r on r.minute = w.minute and r.organization = w.organization;
+
 -- name: count
--- Parallel arrays, one element an event: organization, minute, type, position. Events that a row has
--- counted are not counted again.
-insert into rates as r (organization, minute, created, started, finished, aborted, position)
-select n.organization, n.minute,
-    count(*) filter (where n.type = 'execution.created'),
-    count(*) filter (where n.type = 'execution.started'),
-    count(*) filter (where n.type = 'execution.finished'),
-    count(*) filter (where n.type = 'execution.canceled'),
-    max(n.position)
-from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[])
-    as n (organization, minute, type, position)
-left join rates k on k.organization = n.organization and k.minute = n.minute
-where n.position > coalesce(k.position, 0)
-group by n.organization, n.minute
-order by n.minute, n.organization
+-- Parallel arrays, one element a row: minute, organization, what is to be added, last position.
+insert into rates as r (minute, organization, created, started, finished, aborted, position)
+select * from unnest(
+    $1::timestamptz[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+    $7::bigint[])
 on conflict (minute, organization) do update set
     created = r.created + excluded.created,
     started = r.started + excluded.started,
