@@ -7,12 +7,10 @@ What an erasure leaves is a husk (see `ledger.executions.husk`), in the log and 
 live view must forget down to the same, or a rebuild would differ from it.
 """
 
-from msgspec.structs import replace
-
 from ledger.events import executions as x
 from ledger.events.definition import Definition
 from ledger.executions.husk import follow
-from ledger.executions.state import ExecutionState
+from ledger.executions.state import ExecutionState, begin
 from ledger.store.port import AnyRecorded
 
 
@@ -25,7 +23,7 @@ def take(state: ExecutionState | None, fact: AnyRecorded, *, outlined: bool) -> 
         Corrupt: the event cannot be read, or is out of place.
     """
     if outlined and state is None and isinstance(fact.event, x.ExecutionCreated):
-        fact = replace(fact, event=_outlined(fact.event))
+        return begin(_outlined(fact.event), fact)
     return follow(state, fact)
 
 

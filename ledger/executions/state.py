@@ -148,7 +148,7 @@ def evolve(state: ExecutionState | None, fact: Recorded[ExecutionEvent]) -> Exec
     if state is None:
         if not isinstance(event, x.ExecutionCreated):
             raise Misordered(fact.stream, fact.type)
-        return _created(event, fact)
+        return begin(event, fact)
     changes = _changes(state, event, fact)
     if "status" in changes and changes["status"] != state.status:
         changes["previous_status"] = state.status
@@ -161,7 +161,8 @@ def evolve(state: ExecutionState | None, fact: Recorded[ExecutionEvent]) -> Exec
     )
 
 
-def _created(event: x.ExecutionCreated, fact: Recorded[ExecutionEvent]) -> ExecutionState:
+def begin(event: x.ExecutionCreated, fact: Recorded[Any]) -> ExecutionState:
+    """Give the state that a creation leads to; *fact* is its envelope."""
     first = event.first_step
     return ExecutionState(
         created=event,

@@ -64,13 +64,18 @@ class Record(Struct, frozen=True):
     @property
     def raw(self) -> bytes:
         """Its 72 bytes."""
-        return self.key + self.version.to_bytes(_VERSION_BYTES, "big") + self.chain
+        return raw_record(self.key, self.version, self.chain)
 
     @classmethod
     def of(cls, raw: bytes) -> "Record":
         """Read 72 bytes."""
         version = int.from_bytes(raw[HASH_BYTES:-HASH_BYTES], "big")
         return cls(raw[:HASH_BYTES], version, raw[-HASH_BYTES:])
+
+
+def raw_record(key: bytes, version: int, chain: bytes) -> bytes:
+    """Give the 72 bytes of a record."""
+    return key + version.to_bytes(_VERSION_BYTES, "big") + chain
 
 
 class StreamProof(Struct, frozen=True):
@@ -144,13 +149,13 @@ class BucketTree:
 
     def _hash_above(self, places: set[int]) -> None:
         """Hash places of one level anew, and all above them."""
-        hashes, sha256 = self._hashes, hashlib.sha256
+        # A slice of a view is no copy.
+        hashes, sha256 = memoryview(self._hashes), hashlib.sha256
         while places:
             for place in places:
-                below = place * 2 * HASH_BYTES
-                hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] = sha256(
-                    b"\x01" + hashes[below : below + 2 * HASH_BYTES]
-                ).digest()
+                start = place * HASH_BYTES
+                below = hashes[2 * start : 2 * start + 2 * HASH_BYTES]
+                hashes[start : start + HASH_BYTES] = sha256(b"\x01" + below).digest()
             places = {place >> 1 for place in places if place > 1}
 
     @property

@@ -15,6 +15,7 @@ from ledger.merkle.streams import (
     key_of,
     next_chain,
     node_places,
+    raw_record,
     split_bucket,
 )
 from ledger.merkle.tree import HASH_BYTES
@@ -49,15 +50,15 @@ async def extend_map(
     Raises:
         TreeStalled: an event's version does not follow its stream's last one.
     """
-    by_bucket: defaultdict[int, defaultdict[bytes, list[int]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
     keys: dict[str, bytes] = {}
+    by_bucket: defaultdict[int, dict[bytes, list[int]]] = defaultdict(dict)
     for number, event in enumerate(fresh):
         key = keys.get(event.stream)
         if key is None:
             key = keys[event.stream] = key_of(event.stream)
-        by_bucket[bucket_of(key)][key].append(number)
+            by_bucket[bucket_of(key)][key] = [number]
+        else:
+            by_bucket[bucket_of(key)][key].append(number)
     touched = sorted(by_bucket)
     stored = dict(await connection.fetch(_WRITE["buckets"], touched))
     buckets: list[bytes] = []
@@ -65,8 +66,7 @@ async def extend_map(
     for bucket in touched:
         records = {raw[:HASH_BYTES]: raw for raw in split_bucket(stored[bucket] or b"")}
         for key, numbers in by_bucket[bucket].items():
-            record = Record.of(records[key]) if key in records else Record(key, 0, NOTHING)
-            records[key] = _extended(record, fresh, leaves, numbers).raw
+            records[key] = _extended(key, records.get(key), fresh, leaves, numbers)
         ordered = sorted(records.values())
         buckets.append(b"".join(ordered))
         hashes[bucket] = bucket_hash(ordered)
@@ -82,19 +82,23 @@ async def extend_map(
 
 
 def _extended(
-    record: Record,
+    key: bytes,
+    stored: bytes | None,
     fresh: Sequence[AnyRecorded],
     leaves: Sequence[bytes],
     numbers: Sequence[int],
-) -> Record:
-    version, chain = record.version, record.chain
+) -> bytes:
+    """Take a stream's events into its record, which is not stored yet if this is its beginning."""
+    version, chain = 0, NOTHING
+    if stored is not None:
+        record = Record.of(stored)
+        version, chain = record.version, record.chain
     for number in numbers:
-        event = fresh[number]
         version += 1
-        if event.version != version:
+        if fresh[number].version != version:
             raise TreeStalled(
-                f"the event at position {event.position} is version {event.version} of its stream,"
-                f" where {version} is expected"
+                f"the event at position {fresh[number].position} is version"
+                f" {fresh[number].version} of its stream, where {version} is expected"
             )
         chain = next_chain(chain, leaves[number])
-    return Record(record.key, version, chain)
+    return raw_record(key, version, chain)
