@@ -4,8 +4,8 @@ An execution has three names. Its `uuid` (version 7) is primary. Its `oid` (24 h
 first 8 the second of creation) is computed from the uuid and never stored as a fact. Its `number`
 is assigned by the store under the head lock, so that numbers are gapless like positions.
 
-UUIDs are made as the database driver makes those it reads: a `uuid.UUID` written in C, which is made,
-written out, hashed and compared at a tenth of the cost.
+UUIDs are made as the database driver makes those it reads: a `uuid.UUID` written in C, which costs a
+fraction to make, to write out and to hash.
 """
 
 from datetime import UTC, datetime, timedelta

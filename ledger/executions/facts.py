@@ -30,7 +30,7 @@ def arrived(
 ) -> ExecutionState:
     """Give what `ahead` foresaw of a new execution, now that its first events are in the log.
 
-    It equals the fold of *records*, at a fraction of the cost.
+    It equals the fold of *records*, without folding again.
     """
     first, last = records[0], records[-1]
     return replace(

@@ -335,7 +335,7 @@ class Executions:
         if not isinstance(facts, tuple):
             return facts
         foreseen = ahead(None, facts, now=now, organization=context.organization)
-        planned = _planned(stream, foreseen, facts, now)
+        planned = _timer_and_keys(stream, foreseen, facts, now)
         owned = (Claim(key=key, stream=stream, expires_at=also.keys_expire_at) for key in also.keys)
         return Ready(
             uuid=uuid,
@@ -551,10 +551,10 @@ class Executions:
         """Derive an append's timer and keys from the state it leads to."""
         now = self._clock()
         after = ahead(state, facts, now=now, organization=organization)
-        return _planned(stream, after, facts, now)
+        return _timer_and_keys(stream, after, facts, now)
 
 
-def _planned(
+def _timer_and_keys(
     stream: str, after: ExecutionState, facts: tuple[Fact[Any], ...], now: datetime
 ) -> Planned:
     claims, releases = changes(after, [fact.event for fact in facts])

@@ -1,7 +1,7 @@
 """How many executions there are by organization, job, phase and hour of creation."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -11,6 +11,7 @@ from ledger.executions.state import ExecutionState
 from ledger.store.queries import load
 from projections.encoded import text
 from projections.executions.content import pipeline_of
+from projections.fold import Change
 from projections.port import Connection
 
 _WRITE: Final = load(Path(__file__).parent / "sql" / "counts.sql")
@@ -19,12 +20,14 @@ Key: TypeAlias = tuple[str, str, str, str, str, datetime]
 """Organization, job id, its folded form, pipeline id, phase, hour of creation."""
 
 
-async def count(
-    connection: Connection, before: Iterable[Key | None], after: Iterable[Key | None]
-) -> None:
+async def count(connection: Connection, changes: Sequence[Change]) -> None:
     """Move what changed from where it was counted to where it counts now."""
-    added: Counter[Key] = Counter(key for key in after if key is not None)
-    added.subtract(key for key in before if key is not None)
+    added: Counter[Key] = Counter()
+    for change in changes:
+        if change.old is not None and (before := _counted_as(change.old)) is not None:
+            added[before] -= 1
+        if (after := _counted_as(change.new)) is not None:
+            added[after] += 1
     # In one order everywhere, so that no two transactions wait for each other's rows.
     keys = sorted(key for key, count in added.items() if count)
     if not keys:
@@ -39,7 +42,7 @@ async def count(
         )
 
 
-def counted_as(state: ExecutionState) -> Key | None:
+def _counted_as(state: ExecutionState) -> Key | None:
     """Tell where an execution is counted; what no find looks for is not."""
     if state.deleted or state.erased:
         return None
@@ -50,10 +53,5 @@ def counted_as(state: ExecutionState) -> Key | None:
         job_id.casefold(),
         pipeline_of(state.created.job_uuid),
         phase_of(state),
-        hour_of(state.created_at),
+        state.created_at.replace(minute=0, second=0, microsecond=0),
     )
-
-
-def hour_of(instant: datetime) -> datetime:
-    """Give the beginning of an instant's hour."""
-    return instant.replace(minute=0, second=0, microsecond=0)

@@ -19,7 +19,7 @@ from projections.executions.content import (
     storage_of,
     title_of,
 )
-from projections.executions.counts import Key, count, counted_as, hour_of
+from projections.executions.counts import count
 from projections.fold import EXECUTION_TYPES, Change, fold_executions
 from projections.port import Connection
 from projections.writing import insert, update
@@ -39,13 +39,11 @@ class ExecutionsProjector:
     async def apply(self, connection: Connection, batch: Sequence[AnyRecorded]) -> None:
         """See `projections.port.Projector`."""
         changes = await fold_executions(connection, batch, _WRITE["load"])
-        rows = [_row(change) for change in changes]
-        new = [row for row, change in zip(rows, changes, strict=True) if change.old is None]
-        changed = [row for row, change in zip(rows, changes, strict=True) if change.old is not None]
+        new = [_row(change) for change in changes if change.old is None]
+        changed = [_row(change) for change in changes if change.old is not None]
         await insert(connection, "executions", new)
         await update(connection, _WRITE["update"], _CHANGING, changed)
-        before = [counted_as(change.old) for change in changes if change.old is not None]
-        await count(connection, before, [row.counted_as for row in rows])
+        await count(connection, changes)
 
 
 class _Row(NamedTuple):
@@ -79,14 +77,6 @@ class _Row(NamedTuple):
     created_position: int
     version: int
     state: bytes
-
-    @property
-    def counted_as(self) -> Key | None:
-        """Where it is counted; what no find looks for is not."""
-        if self.hidden:
-            return None
-        hour = hour_of(self.created_at)
-        return self.organization, self.job_id, self.job_key, self.pipeline_id, self.phase, hour
 
 
 _CHANGING: Final = (
