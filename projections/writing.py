@@ -37,4 +37,4 @@ async def update(
 
 def _column(rows: Rows, name: str) -> list[Any]:
     values = [getattr(row, name) for row in rows]
-    return [array(value) for value in values] if isinstance(values[0], list) else values
+    return [array(value) if isinstance(value, list) else value for value in values]

@@ -28,7 +28,7 @@ class ActiveProjector:
     """Keeps one row an open execution."""
 
     name: Final = "active"
-    version: Final = 2
+    version: Final = 3
     interests: Final = LIFE_TYPES | {"execution.progressed"}
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -89,7 +89,7 @@ class _Row(NamedTuple):
     slots: int
     holds_slot: bool
     rank_at: datetime
-    waits_for: list[UUID]
+    waits_for: list[UUID] | None
     created_position: int
     position: int
     version: int
@@ -157,7 +157,7 @@ def _row(change: Change) -> _Row:
         slots,
         slots > 0 and started,
         waits_since - policies.priority * AGEING,
-        list(state.created.waits_for),
+        list(state.created.waits_for) or None,
         state.created_position,
         state.position,
         state.version,

@@ -98,7 +98,7 @@ async def page(
 
 def _active_row(row: Any) -> ActiveRow:
     values = {name: row[name] for name in ActiveRow.__struct_fields__}
-    lists = {name: tuple(values[name]) for name in ("step_types", "waits_for")}
+    lists = {name: tuple(values[name] or ()) for name in ("step_types", "waits_for")}
     return ActiveRow(**{**values, **lists})
 
 

@@ -238,6 +238,6 @@ def _arguments(wanted: Listing) -> list[Any]:
         wanted.job_ids,
         wanted.phases,
         wanted.any_tags and [text(tag) for tag in wanted.any_tags],
-        wanted.all_tags and [text(tag) for tag in wanted.all_tags],
+        [text(tag) for tag in wanted.all_tags] if wanted.all_tags else None,
         wanted.depends_on,
     ]

@@ -32,7 +32,7 @@ class ExecutionsProjector:
     """Keeps one row an execution: what lists filter by and finds look for, and the folded state."""
 
     name: Final = "executions"
-    version: Final = 2
+    version: Final = 3
     interests: Final = EXECUTION_TYPES
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -65,9 +65,9 @@ class _Row(NamedTuple):
     user: str
     trigger: str
     storage_id: str
-    tags: list[str]
+    tags: list[str] | None
     labels: str
-    depends_on: list[str]
+    depends_on: list[str] | None
     input: str | None
     input_key: str | None
     output: str | None
@@ -133,9 +133,9 @@ def _row(change: Change) -> _Row:
         text(created.user)[:MAX_KEY],
         text(created.trigger),
         text(storage_of(state))[:MAX_KEY],
-        [text(tag) for tag in state.tags],
+        [text(tag) for tag in state.tags] or None,
         document(state.labels),
-        [text(name) for name in depends_on(state)],
+        [text(name) for name in depends_on(state)] or None,
         document_of(created.input, fold=False),
         document_of(created.input, fold=True),
         document_of(state.output, fold=False),

@@ -38,7 +38,7 @@ select gen_random_uuid(), i, lpad(to_hex(i), 24, '0'),
     case when i % 1000 = 0 then null when i % 500 = 7 then 'error' else 'ok' end,
     now() - interval '1 second' * (50000 - i), now(), now(), 'Title ' || i, 'title ' || i,
     'user' || i % 500, 'rest', case when i % 100 = 0 then 's' || i % 1000 else '' end,
-    case when i % 2000 = 0 then array['rare'] else '{}' end, '{}', '{}',
+    case when i % 2000 = 0 then array['rare'] end, '{}', null,
     jsonb_build_object('n', i), jsonb_build_object('n', i), false, false, i, 1, '\\xc0'
 from generate_series(1, 50000) i;
 insert into view_executions.counts

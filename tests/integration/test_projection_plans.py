@@ -38,7 +38,7 @@ select gen_random_uuid(), i, md5(i::text), case when i % 50 = 0 then 'small' els
     case when i % 1000 = 0 then 'running' when i % 500 = 7 then 'error' else 'ok' end,
     case when i % 1000 = 0 then null when i % 500 = 7 then 'error' else 'ok' end,
     now() - interval '1 second' * (100000 - i), now(), now(), '', '', 'u', 'rest', '',
-    case when i % 2000 = 0 then array['rare'] else '{}' end, '{}', '{}', false, false, i, 1, '\\xc0'
+    case when i % 2000 = 0 then array['rare'] end, '{}', null, false, false, i, 1, '\\xc0'
 from generate_series(1, 100000) i;
 insert into view_history.history
 select gen_random_uuid(), i, 'acme', 'job' || i % 40, 'finished', 'ok', null, 'OK', 1, now(), now(),
@@ -49,12 +49,12 @@ select gen_random_uuid(), i, 'acme', 'job' || i % 40, 'pending', 'worker', now()
     case when i % 4 = 0 then 'queue' else 'parallel' end, '',
     case when i % 2 = 0 then array['copy'] else array['copy', 'fly'] end, null, null, null, 1, now(),
     null, null, null, true, false, case when i % 4 = 0 then 'job' || i % 40 else '' end,
-    case when i % 4 = 0 then 1 else 0 end, false, now(), '{}', i, i, 1, '\\xc0'
+    case when i % 4 = 0 then 1 else 0 end, false, now(), null, i, i, 1, '\\xc0'
 from generate_series(1, 100000) i;
 insert into view_active.active
 select gen_random_uuid(), i, 'acme', 'job4', 'pending', 'time', now() + interval '1 day', 0, 'queue',
     '', array['copy'], null, null, null, 1, now(), now(), null, null, false, true, '', 1,
-    i = 100001, now(), '{}', i, i, 1, '\\xc0'
+    i = 100001, now(), null, i, i, 1, '\\xc0'
 from generate_series(100001, 110000) i;
 analyze view_executions.executions, view_history.history, view_active.active;
 """

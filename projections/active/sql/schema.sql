@@ -26,7 +26,7 @@ create table active (
     slots integer not null,                  -- how many slots that job has; 0 without a limit
     holds_slot boolean not null,             -- it started, and has a slot of its job until it closes
     rank_at timestamptz not null,            -- since when it waits, put back by its priority
-    waits_for uuid[] not null,
+    waits_for uuid[],                        -- null: for nothing
     created_position bigint not null,
     position bigint not null,
     version integer not null,

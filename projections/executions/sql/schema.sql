@@ -20,9 +20,9 @@ create table executions (
     "user" text collate "C" not null,
     trigger text collate "C" not null,
     storage_id text collate "C" not null,
-    tags text[] not null,
+    tags text[],                            -- null: none, so that it is in no index
     labels jsonb not null,
-    depends_on text[] not null,
+    depends_on text[],                      -- null: nothing
     input jsonb,
     input_key jsonb,
     output jsonb,
@@ -60,7 +60,8 @@ create index found_not_ok on executions (created_at, oid)
         'upstream_failed');
 -- What waits to be put into these is looked through by every search: let little wait. What has no
 -- document, or no tag, is not in them.
-create index executions_by_tag on executions using gin (tags) with (gin_pending_list_limit = 64);
+create index executions_by_tag on executions using gin (tags)
+    with (gin_pending_list_limit = 64) where tags is not null;
 create index found_by_input on executions using gin (input_key jsonb_path_ops)
     with (gin_pending_list_limit = 64) where input_key is not null;
 create index found_by_output on executions using gin (output_key jsonb_path_ops)
