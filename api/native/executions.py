@@ -38,9 +38,8 @@ from ledger.ids import OID_LENGTH, execution_stream
 from projections import outlook
 from projections.executions import query as executions
 from projections.history import query as history
+from projections.history.as_of import open_then
 from projections.jobs import query as jobs
-from projections.spans.projector import SpansProjector
-from projections.spans.query import open_then
 
 MAX_IDEMPOTENCY_KEY: Final = 255
 MAX_NUMBER_DIGITS: Final = 18
@@ -299,7 +298,7 @@ async def list_active(call: Call) -> web.Response:
 
 async def _list_active_as_of(call: Call, as_of: str) -> web.Response:
     position = await position_of(call, as_of)
-    await call.node.covered(SpansProjector.name, position)
+    await call.node.covered("history", position)
     page = await open_then(
         call.node.store.pool,
         position,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from ledger.events.codec import CLOSING_TYPES
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
 from projections.encoded import encode, text
@@ -17,13 +18,14 @@ from projections.writing import insert, update
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_DELETION: Final = frozenset(("execution.deleted",))
 
 
 class HistoryProjector:
     """Keeps one row an execution, for its job's history, and counts how they ended."""
 
     name: Final = "history"
-    version: Final = 2
+    version: Final = 3
     interests: Final = LIFE_TYPES
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -58,6 +60,7 @@ class _Row(NamedTuple):
     deleted_by: str | None
     erased: bool
     created_position: int
+    closed_position: int | None
     version: int
     state: bytes
 
@@ -79,6 +82,7 @@ _CHANGING: Final = (
     "deleted_at",
     "deleted_by",
     "erased",
+    "closed_position",
     "version",
     "state",
 )
@@ -92,7 +96,8 @@ def _row(change: Change) -> _Row:
     if state.started_at is not None and state.ended_at is not None:
         # Both are told by reporters, whose clocks may disagree.
         duration_ms = max(0, (state.ended_at - state.started_at) // _MILLISECOND)
-    deletion = next((fact for fact in change.facts if fact.type == "execution.deleted"), None)
+    deletion = _first(change.facts, _DELETION)
+    closing = _first(change.facts, CLOSING_TYPES)
     return _Row(
         change.uuid,
         state.number,
@@ -114,6 +119,14 @@ def _row(change: Change) -> _Row:
         text(deletion.actor) if deletion else None,
         state.erased,
         state.created_position,
+        closing.position if closing else None,
         state.version,
         encode(state),
     )
+
+
+def _first(facts: Sequence[AnyRecorded], types: frozenset[str]) -> AnyRecorded | None:
+    for fact in facts:
+        if fact.type in types:
+            return fact
+    return None

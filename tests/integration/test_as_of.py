@@ -2,25 +2,28 @@
 
 import json
 import random
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import pytest
 
-import projections.spans
+import projections.history
 from ledger.events import executions as x
 from ledger.executions.husk import follow
 from ledger.executions.state import ExecutionState
+from ledger.ids import execution_stream
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.store.queries import load
-from projections.spans.projector import SpansProjector
-from projections.spans.query import open_then
+from projections.history.as_of import open_then
+from projections.history.projector import HistoryProjector
 from projections.verify import verify
-from tests.unit.projections.ground import catch_up, ledger, runner, write
-from tests.unit.projections.lives import World
+from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
+from tests.unit.projections.lives import World, recorded
 
-READ: Final = load(Path(projections.spans.__path__[0]) / "sql" / "read.sql")
+AS_OF: Final = load(Path(projections.history.__path__[0]) / "sql" / "as_of.sql")
 
 
 def folded(log: list[AnyRecorded], position: int) -> dict[str, ExecutionState]:
@@ -33,7 +36,13 @@ def folded(log: list[AnyRecorded], position: int) -> dict[str, ExecutionState]:
 
 
 async def listed(
-    store: PostgresStore, position: int, *, organization: str | None, deleted: bool, limit: int
+    store: PostgresStore,
+    position: int,
+    *,
+    organization: str | None,
+    job_id: str | None,
+    deleted: bool,
+    limit: int,
 ) -> list[str]:
     """Page through what was open."""
     found: list[str] = []
@@ -43,6 +52,7 @@ async def listed(
             store.pool,
             position,
             organizations=None if organization is None else [organization],
+            job_id=job_id,
             include_deleted=deleted,
             before=before,
             limit=limit,
@@ -69,66 +79,136 @@ async def test_the_list_of_any_position_is_a_fold_s(database_url: str, seed: int
         ]
         await write(store, [world.append(stream, x.ExecutionErased()) for stream in closed])
         log = await store.read_log(after=0, limit=10_000)
-        projector = SpansProjector()
+        projector = HistoryProjector()
         await catch_up(await runner(store, projector, batch_events=17), len(log))
         assert (await verify(store.pool, store.tail, projector)).is_sound
         now = folded(log, len(log))
         for position in [0, 1, len(log), *draw.sample(range(2, len(log)), 40)]:
             then = folded(log, position)
-            for organization in (None, *organizations):
-                for deleted in (True, False):
-                    expected = [
-                        stream
-                        for stream, state in reversed(then.items())
-                        if state.is_open
-                        and organization in (None, state.organization)
-                        and (deleted or not now[stream].deleted)
-                    ]
-                    assert (
-                        await listed(
-                            store,
-                            position,
-                            organization=organization,
-                            deleted=deleted,
-                            limit=draw.randint(1, 20),
-                        )
-                        == expected
+            for organization, deleted, job_id in product(
+                (None, *organizations), (True, False), (None, "import")
+            ):
+                expected = [
+                    stream
+                    for stream, state in reversed(then.items())
+                    if state.is_open
+                    and organization in (None, state.organization)
+                    and job_id in (None, now[stream].job_id)
+                    and (deleted or not now[stream].deleted)
+                ]
+                assert (
+                    await listed(
+                        store,
+                        position,
+                        organization=organization,
+                        job_id=job_id,
+                        deleted=deleted,
+                        limit=draw.randint(1, 20),
                     )
+                    == expected
+                )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+async def test_the_first_end_is_kept(database_url: str, size: int, times: int) -> None:
+    """Whatever comes after it, in the same batch or a later one, and however often."""
+    world = World()
+    created = world.created()
+    stream = execution_stream(created.uuid)
+    log = recorded(
+        [
+            world.append(stream, created, world.began()),
+            world.append(stream, x.ExecutionFinished(outcome="ok", exit_code="OK")),
+            # No decider allows a second end; should a log have one, the view says when it was open.
+            world.append(stream, x.ExecutionCanceled()),
+            world.append(stream, x.ExecutionDeleted(), x.ExecutionErased()),
+        ]
+    )
+    projector = HistoryProjector()
+    connection = await asyncpg.connect(database_url)
+    async with ledger(database_url):
+        await fold_into(connection, "folded", projector, [])
+        for first in range(0, len(log), size):
+            batch = log[first : first + size]
+            for _ in range(times):
+                await projector.apply(connection, batch)
+            closed = await connection.fetchval("select closed_position from history")
+            assert closed == (3 if batch[-1].position >= 3 else None)
+    await connection.close()
+
+
+async def seen(
+    store: PostgresStore, position: int, *, scope: str | None, job_id: str | None = None
+) -> int:
+    """Ask for a first page of fifty, and count the rows that were looked at for it."""
+    async with store.pool.acquire() as connection:
+        await connection.execute("set plan_cache_mode = force_custom_plan; set jit = off")
+        text = await connection.fetchval(
+            f"explain (analyze, format json) {AS_OF['open_then']}",
+            scope,
+            position,
+            job_id,
+            True,
+            None,
+            51,
+        )
+    nodes = nodes_of(json.loads(text)[0]["Plan"])
+    scans = [node for node in nodes if node.get("Relation Name") == "history"]
+    assert "Seq Scan" not in {scan["Node Type"] for scan in scans}
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in scans
+    )
+
+
+async def fill(store: PostgresStore, *, still_open: str, lasting: int = 1_000) -> None:
+    """Make 100 000 executions of 40 jobs, one every 10 positions.
+
+    *still_open* is the condition on the number, `i`, of those that do not end; others end *lasting*
+    positions after they were created.
+    """
+    await runner(store, HistoryProjector())
+    await store.pool.execute(
+        "insert into view_history.history (uuid, number, organization, job_id, status, exit_code,"
+        ' attempt, created_at, is_restart, "user", trigger, erased, created_position,'
+        " closed_position, version, state)"
+        " select gen_random_uuid(), i, case when i % 50 = 0 then 'small' else 'acme' end,"
+        " 'job' || i % 40, 'pending', '', 1, now(), false, '', '', false, i * 10,"
+        f" case when not ({still_open}) then i * 10 + {lasting} end, 1, ''"
+        " from generate_series(1, 100000) i"
+    )
+    await store.pool.execute("analyze view_history.history")
 
 
 async def test_the_list_reads_little_besides_what_was_open(database_url: str) -> None:
-    """Among 100 000 executions, with some 100 open at any position, few rows are looked at."""
+    """Among 100 000 executions, with 50 to 200 open at any position, few rows are looked at."""
     async with ledger(database_url) as store:
-        await runner(store, SpansProjector())
-        await store.pool.execute(
-            "insert into view_spans.spans select gen_random_uuid(),"
-            " case when i % 50 = 0 then 'small' else 'acme' end, 'job' || i % 40, i * 10,"
-            " int8range(i * 10, i * 10 + 1000), false from generate_series(1, 100000) i"
-        )
-        await store.pool.execute("analyze view_spans.spans")
+        await fill(store, still_open="i % 1000 = 7")
         for position in (500, 500_000, 1_000_000):
             for scope in (None, "acme", "small"):
-                async with store.pool.acquire() as connection:
-                    await connection.execute(
-                        "set plan_cache_mode = force_custom_plan; set jit = off"
-                    )
-                    text = await connection.fetchval(
-                        f"explain (analyze, format json) {READ['page']}",
-                        scope,
-                        position,
-                        None,
-                        True,
-                        None,
-                        51,
-                    )
-                nodes = nodes_of(json.loads(text)[0]["Plan"])
-                scans = [n for n in nodes if n.get("Relation Name") == "spans"]
-                assert "Seq Scan" not in {scan["Node Type"] for scan in scans}
-                seen = sum(
-                    (n["Actual Rows"] + n.get("Rows Removed by Filter", 0)) * n["Actual Loops"]
-                    for n in scans
-                )
-                assert seen <= 300, (position, scope, seen)
+                for job_id in (None, "job10"):
+                    looked_at = await seen(store, position, scope=scope, job_id=job_id)
+                    assert looked_at <= 300, (position, scope, job_id)
+
+
+async def test_a_backlog_is_read_page_by_page(database_url: str) -> None:
+    """Of 50 000 that are still open, a page looks at those it gives, and at others' between them."""
+    async with ledger(database_url) as store:
+        await fill(store, still_open="i > 50000")
+        for position in (500_000, 900_000, 1_000_000):
+            assert await seen(store, position, scope=None) <= 200, position
+            assert await seen(store, position, scope="acme") <= 200, position
+            assert await seen(store, position, scope="small") <= 50 * 60, position
+
+
+async def test_what_closed_since_is_found_by_its_interval(database_url: str) -> None:
+    """Of 5 000 that were open, a page looks at no other, however many were created later."""
+    async with ledger(database_url) as store:
+        await fill(store, still_open="false", lasting=50_000)
+        for position in (100_000, 500_000, 1_000_000):
+            assert await seen(store, position, scope=None) <= 5_000, position
+            assert await seen(store, position, scope="small") <= 5_000, position
 
 
 def nodes_of(plan: dict[str, Any]) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ select gen_random_uuid(), i, md5(i::text), case when i % 50 = 0 then 'small' els
 from generate_series(1, 100000) i;
 insert into view_history.history
 select gen_random_uuid(), i, 'acme', 'job' || i % 40, 'finished', 'ok', null, 'OK', 1, now(), now(),
-    now(), i % 900, false, 'u', 'rest', null, null, false, i, 1, '\\xc0'
+    now(), i % 900, false, 'u', 'rest', null, null, false, i, i + 1, 1, '\\xc0'
 from generate_series(1, 100000) i;
 insert into view_active.active
 select gen_random_uuid(), i, 'acme', 'job' || i % 40, 'pending', 'worker', now(), 0,

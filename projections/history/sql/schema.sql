@@ -21,6 +21,7 @@ create table history (
     deleted_by text,
     erased boolean not null,
     created_position bigint not null,
+    closed_position bigint,                 -- of the event that ended it; null: it is open
     version integer not null,
     state bytea not null
 ) with (fillfactor = 85);
@@ -32,6 +33,11 @@ create index history_newest on history (created_position);
 create index history_durations on history (organization, job_id, created_position)
     include (duration_ms)
     where status = 'finished' and outcome = 'ok' and duration_ms is not null;
+-- What was open as of a position: those still open, and those closed since. The index of intervals costs
+-- most to write, so an execution comes into it only when it closes.
+create index history_open on history (created_position) where closed_position is null;
+create index history_closed on history using gist (int8range(created_position, closed_position))
+    where closed_position is not null;
 
 -- How a job's executions stand and ended: deleted ones included, erased ones not.
 create table counts (
