@@ -9,7 +9,6 @@ from projections.jobs.projector import JobsProjector
 from projections.keys.projector import KeysProjector
 from projections.port import Projector
 from projections.rates.projector import RatesProjector
-from projections.spans.projector import SpansProjector
 from projections.tree.projector import TreeProjector
 
 PROJECTORS: Final[tuple[Projector, ...]] = (
@@ -20,7 +19,6 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
     KeysProjector(),
     RatesProjector(),
     TreeProjector(),
-    SpansProjector(),
 )
 
 

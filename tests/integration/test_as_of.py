@@ -14,11 +14,13 @@ from ledger.events import executions as x
 from ledger.executions.husk import follow
 from ledger.executions.state import ExecutionState
 from ledger.ids import execution_stream
+from ledger.store.migrate import migrate
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.store.queries import load
 from projections.history.as_of import open_then
 from projections.history.projector import HistoryProjector
+from projections.port import MIGRATIONS
 from projections.verify import verify
 from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
 from tests.unit.projections.lives import World, recorded
@@ -209,6 +211,30 @@ async def test_what_closed_since_is_found_by_its_interval(database_url: str) -> 
         for position in (100_000, 500_000, 1_000_000):
             assert await seen(store, position, scope=None) <= 5_000, position
             assert await seen(store, position, scope="small") <= 5_000, position
+
+
+async def test_an_upgrade_takes_away_the_view_that_told_it(database_url: str) -> None:
+    """All its generations with what they had set aside, and of no other view anything."""
+    async with ledger(database_url) as store:
+        await runner(store, HistoryProjector())
+        await store.pool.execute(
+            "delete from public.jobledger_migrations"
+            " where name = 'projections/0003_history_tells_what_was_open.sql';"
+            "insert into projections.projection (name, generation, version)"
+            " select 'spans', unnest(array['live', 'rebuild', 'verify']), 1;"
+            "insert into projections.quarantine (name, generation, stream, from_position, attempts)"
+            " select name, generation, 'execution/x', 1, 3 from projections.projection;"
+            "create schema view_spans; create table view_spans.spans ();"
+            "create schema view_spans_rebuild; create schema view_spans_verify"
+        )
+        assert len(await migrate(database_url, MIGRATIONS)) == 1
+        for left in ("projections.projection", "projections.quarantine"):
+            rows = await store.pool.fetch(f"select name, generation from {left}")
+            assert [tuple(row) for row in rows] == [("history", "live")]
+        schemas = await store.pool.fetch(
+            "select nspname from pg_namespace where nspname ~ '^view_'"
+        )
+        assert [row["nspname"] for row in schemas] == ["view_history"]
 
 
 def nodes_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
