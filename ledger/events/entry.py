@@ -17,7 +17,6 @@ later version of this code. Nothing here may change; a new kind of entry would n
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,7 +34,6 @@ _END: Final = re.compile(rb'"data_digest":"[0-9a-f]{64}"')
 _END_BYTES: Final = len('"data_digest":""') + 2 * DIGEST_BYTES
 _HEX: Final = re.compile(rb'"((?:[0-9a-f]{2})*)"')
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_UTC_OFFSET: Final = "+00:00"
 _NEWLINE: Final = b"\n"
 
 
@@ -75,7 +73,6 @@ class Line(Struct, frozen=True):
 _DECODER: Final = msgspec.json.Decoder(Entry)
 
 
-@lru_cache(maxsize=1024)  # events that were appended together have one instant
 def instant_text(instant: datetime) -> str:
     """Write an instant as entries do.
 
@@ -84,7 +81,9 @@ def instant_text(instant: datetime) -> str:
     """
     if instant.tzinfo is not UTC:
         instant = instant.astimezone(UTC)
-    return f"{instant.isoformat(timespec='microseconds').removesuffix(_UTC_OFFSET)}Z"
+    text: str = msgspec.to_builtins(instant)
+    # It leaves out the fraction of a whole second.
+    return text if instant.microsecond else f"{text.removesuffix('Z')}.000000Z"
 
 
 def encode_entry(event: Recorded[Any]) -> bytes:
