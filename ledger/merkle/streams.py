@@ -44,7 +44,9 @@ BUCKETS: Final = 1 << BUCKET_BITS
 NODE_BITS: Final = 4
 NODE_WIDTH: Final = 1 << NODE_BITS
 """Hashes that a stored node holds: of the 16 subtrees four levels below it."""
-NODE_LEVELS: Final = BUCKET_BITS // NODE_BITS
+NODE_HEIGHTS: Final = range(2 * NODE_BITS, BUCKET_BITS + 1, NODE_BITS)
+"""How far above the buckets nodes are stored; one is over 2**height buckets. There are none over 16,
+because the hash of each bucket is stored beside its records."""
 KEY_BITS: Final = 8 * HASH_BYTES
 NOTHING: Final = bytes(HASH_BYTES)
 """The hash of an empty bucket, or of an empty part of one; also the chain of version 0."""
@@ -112,61 +114,55 @@ def bucket_hash(records: Sequence[bytes]) -> bytes:
     return _hash(records, BUCKET_BITS)
 
 
+def buckets_around(bucket: int) -> range:
+    """Name the 16 buckets of the subtree, four levels high, that a bucket is in."""
+    first = bucket - bucket % NODE_WIDTH
+    return range(first, first + NODE_WIDTH)
+
+
 def node_places(buckets: Iterable[int]) -> list[tuple[int, int]]:
-    """Name the stored nodes above buckets, as level and index, lowest level first."""
+    """Name the stored nodes above buckets, as height and index, lowest first."""
     places: list[tuple[int, int]] = []
-    indexes = set(buckets)
-    for level in range(NODE_LEVELS):
+    indexes = {bucket >> NODE_BITS for bucket in buckets}
+    for height in NODE_HEIGHTS:
         indexes = {index >> NODE_BITS for index in indexes}
-        places.extend((level, index) for index in sorted(indexes))
+        places.extend((height, index) for index in sorted(indexes))
     return places
 
 
 class BucketTree:
-    """The tree above the buckets, in memory: 4 MiB, in which a change costs the way to the root.
+    """The tree above the buckets, in memory: 12 MB, in which a change costs the way to the root.
 
     It may stand for what is stored only as long as the two have the same root.
     """
 
-    def __init__(self, lowest: Iterable[tuple[int, bytes]] = ()) -> None:
-        """Begin with the lowest stored nodes (level 0), by index; what is not given is empty."""
-        self._hashes = bytearray(_EMPTY_TREE)
+    def __init__(self) -> None:
+        self._hashes = [NOTHING]
         """Place 1 is the root's, and below place n are 2n and 2n + 1; the buckets' come last."""
-        stored = dict(lowest)
-        for index, hashes in stored.items():
-            start = (BUCKETS + index * NODE_WIDTH) * HASH_BYTES
-            self._hashes[start : start + len(hashes)] = hashes
-        self._hash_above(
-            {(BUCKETS + index * NODE_WIDTH + n) >> 1 for index in stored for n in _EVEN}
-        )
+        for height in reversed(range(BUCKET_BITS + 1)):
+            self._hashes += [_EMPTY_HASHES[height]] * (BUCKETS >> height)
 
     def put(self, changed: Mapping[int, bytes]) -> None:
         """Take in new hashes of buckets."""
+        hashes, sha256 = self._hashes, hashlib.sha256
         for bucket, hashed in changed.items():
-            start = (BUCKETS + bucket) * HASH_BYTES
-            self._hashes[start : start + HASH_BYTES] = hashed
-        self._hash_above({(BUCKETS + bucket) >> 1 for bucket in changed})
-
-    def _hash_above(self, places: set[int]) -> None:
-        """Hash places of one level anew, and all above them."""
-        # A slice of a view is no copy.
-        hashes, sha256 = memoryview(self._hashes), hashlib.sha256
+            hashes[BUCKETS + bucket] = hashed
+        places = {(BUCKETS + bucket) >> 1 for bucket in changed}
         while places:
             for place in places:
-                start = place * HASH_BYTES
-                below = hashes[2 * start : 2 * start + 2 * HASH_BYTES]
-                hashes[start : start + HASH_BYTES] = sha256(b"\x01" + below).digest()
+                below = hashes[2 * place] + hashes[2 * place + 1]
+                hashes[place] = sha256(b"\x01" + below).digest()
             places = {place >> 1 for place in places if place > 1}
 
     @property
     def root(self) -> bytes:
         """The hash over all buckets."""
-        return bytes(self._hashes[HASH_BYTES : 2 * HASH_BYTES])
+        return self._hashes[1]
 
-    def node(self, level: int, index: int) -> bytes:
+    def node(self, height: int, index: int) -> bytes:
         """Give a node as it is stored."""
-        first = (BUCKETS >> NODE_BITS * level) + index * NODE_WIDTH
-        return bytes(self._hashes[first * HASH_BYTES : (first + NODE_WIDTH) * HASH_BYTES])
+        first = (BUCKETS >> height - NODE_BITS) + index * NODE_WIDTH
+        return b"".join(self._hashes[first : first + NODE_WIDTH])
 
 
 def streams_root(records: Iterable[Record]) -> bytes:
@@ -180,15 +176,24 @@ def streams_root(records: Iterable[Record]) -> bytes:
 
 
 def prove_stream(
-    key: bytes, bucket: Sequence[bytes], nodes: Mapping[tuple[int, int], bytes]
+    key: bytes,
+    bucket: Sequence[bytes],
+    around: Iterable[bytes | None],
+    nodes: Mapping[tuple[int, int], bytes],
 ) -> StreamProof:
-    """Prove what the map holds for a key, from its bucket and the stored nodes above that."""
+    """Prove what the map holds for a key, from what is stored.
+
+    That is the records of the key's bucket, the hashes of the `buckets_around` it in their order, and
+    the nodes at its `node_places`. What is None or missing is empty.
+    """
     siblings: list[bytes] = []
     number = bucket_of(key)
-    for level in reversed(range(NODE_LEVELS)):
-        index = number >> NODE_BITS * (level + 1)
-        slot = (number >> NODE_BITS * level) % NODE_WIDTH
-        siblings.extend(_beside(slot, nodes.get((level, index), _EMPTY[level])))
+    for height in reversed(NODE_HEIGHTS):
+        below = height - NODE_BITS
+        hashes = nodes.get((height, number >> height), _EMPTY_HASHES[below] * NODE_WIDTH)
+        siblings.extend(_beside((number >> below) % NODE_WIDTH, hashes))
+    hashes = b"".join(hashed or NOTHING for hashed in around)
+    siblings.extend(_beside(number % NODE_WIDTH, hashes))
     records, depth = list(bucket), BUCKET_BITS
     while len(records) > 1:
         sides: tuple[list[bytes], list[bytes]] = ([], [])
@@ -260,9 +265,4 @@ def _empty() -> tuple[bytes, ...]:
 
 
 _EMPTY_HASHES: Final = _empty()
-_EMPTY: Final = tuple(_EMPTY_HASHES[NODE_BITS * level] * NODE_WIDTH for level in range(NODE_LEVELS))
-_EMPTY_TREE: Final = NOTHING + b"".join(
-    hashed * (BUCKETS >> height) for height, hashed in reversed(list(enumerate(_EMPTY_HASHES)))
-)
-_EVEN: Final = range(0, NODE_WIDTH, 2)
 EMPTY_STREAMS_ROOT: Final = _EMPTY_HASHES[BUCKET_BITS]

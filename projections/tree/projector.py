@@ -25,7 +25,7 @@ class TreeProjector:
     """
 
     name: Final = "tree"
-    version: Final = 2
+    version: Final = 3
     interests: Final[frozenset[str] | None] = None
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 

@@ -18,6 +18,7 @@ from ledger.merkle.streams import (
     EMPTY_STREAMS_ROOT,
     StreamProof,
     bucket_of,
+    buckets_around,
     key_of,
     node_places,
     prove_stream,
@@ -122,13 +123,16 @@ async def covers(reader: Reader, stretches: Sequence[tuple[int, int]]) -> list[l
 async def stream_proof(reader: Reader, stream: str) -> tuple[Head, StreamProof]:
     """Prove what the map of streams holds for a stream, in the tree as it is now."""
     key = key_of(stream)
-    places = node_places([bucket_of(key)])
-    levels, indexes = [level for level, _ in places], [index for _, index in places]
+    bucket = bucket_of(key)
+    around, places = buckets_around(bucket), node_places([bucket])
+    heights, indexes = [height for height, _ in places], [index for _, index in places]
     async with reading(reader, _NAME, _VERSION):
-        rows = await reader.fetch(_SQL["stream"], bucket_of(key), levels, indexes)
-    head = Head(size=rows[0]["size"], root=rows[0]["root"], streams_root=rows[0]["streams_root"])
-    nodes = {(row["level"], row["index"]): row["hashes"] for row in rows if row["hashes"]}
-    return head, prove_stream(key, split_bucket(rows[0]["records"] or b""), nodes)
+        (row,) = await reader.fetch(_SQL["stream"], bucket, around, heights, indexes)
+    head = Head(size=row["size"], root=row["root"], streams_root=row["streams_root"])
+    stored = zip(places, row["nodes"], strict=True)
+    nodes = {place: hashes for place, hashes in stored if hashes is not None}
+    records = split_bucket(row["records"] or b"")
+    return head, prove_stream(key, records, row["around"], nodes)
 
 
 async def inclusion(reader: Reader, position: int, size: int) -> Inclusion | None:

@@ -34,9 +34,10 @@ class TreeStalled(Unavailable):
 
 
 async def read_map(connection: Connection) -> BucketTree:
-    """Read what is stored above the buckets."""
-    rows = await connection.fetch(_WRITE["lowest_nodes"])
-    return BucketTree((row["index"], row["hashes"]) for row in rows)
+    """Make the tree above the buckets from their stored hashes."""
+    above = BucketTree()
+    above.put(dict(await connection.fetch(_WRITE["bucket_hashes"])))
+    return above
 
 
 async def extend_map(
@@ -72,12 +73,12 @@ async def extend_map(
         hashes[bucket] = bucket_hash(ordered)
     above.put(hashes)
     places = node_places(touched)
-    await connection.execute(_WRITE["put_buckets"], touched, buckets)
+    await connection.execute(_WRITE["put_buckets"], touched, list(hashes.values()), buckets)
     await connection.execute(
         _WRITE["put_nodes"],
-        [level for level, _ in places],
+        [height for height, _ in places],
         [index for _, index in places],
-        [above.node(level, index) for level, index in places],
+        [above.node(height, index) for height, index in places],
     )
 
 

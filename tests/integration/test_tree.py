@@ -1,5 +1,6 @@
 """The tree view: a leaf an event, proofs at every size, no holes, and the same tree from any row."""
 
+import itertools
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import ledger.store as ledger_store
 import projections
 from ledger.events.entry import decode_entry, encode_entry, join_line
 from ledger.merkle.proof import verify_consistency, verify_inclusion
+from ledger.merkle.streams import EMPTY_STREAMS_ROOT, bucket_of, key_of, verify_stream
 from ledger.merkle.tree import HASH_BYTES, leaf_hash
 from ledger.store.postgres import PostgresStore
 from ledger.store.queries import load
@@ -19,7 +21,7 @@ from projections.port import Connection
 from projections.quarantine import replay_quarantined
 from projections.tree import query as tree
 from projections.tree.projector import TreeProjector
-from projections.tree.streams import TreeStalled
+from projections.tree.streams import TreeStalled, read_map
 from projections.verify import verify
 from tests.unit.merkle import naive
 from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
@@ -71,6 +73,55 @@ async def test_every_event_is_a_leaf(database_url: str) -> None:
                 naive.root(entries[:new]),
             )
             assert verify_consistency(old, new, same.old.root, same.new.root, same.proof)
+
+
+async def test_streams_are_proved_from_rows(database_url: str) -> None:
+    """What is stored makes the proofs that the definition does, of any stream and where there is none."""
+    async with ledger(database_url) as store:
+        run = await runner(store, TreeProjector(), batch_events=37)
+        shown, proof = await tree.stream_proof(store.pool, "execution/none")
+        assert (shown, proof.found) == (_head([]), None)
+        assert verify_stream("execution/none", proof, EMPTY_STREAMS_ROOT) is None
+        await catch_up(run, await write(store, World(110).lives(40)))
+        entries = await _entries(store)
+        streams = naive.streams(entries)
+        alone = _names_beside(next(iter(streams)), count=2)
+        root = naive.streams_root(streams)
+        met: set[bool | None] = set()
+        for name in [*streams, *alone, "execution/none", "job/default/none"]:
+            shown, proof = await tree.stream_proof(store.pool, name)
+            assert shown == _head(entries)
+            found = None if proof.found is None else proof.found.raw
+            assert (found, list(proof.siblings)) == naive.stream_proof(name, streams)
+            record = verify_stream(name, proof, root)
+            told = None if record is None else (record.version, record.chain)
+            assert told == streams.get(name)
+            met.add(None if proof.found is None else record is not None)
+        # The stream's own record, another's in its place, and none.
+        assert met == {True, False, None}
+
+
+def _names_beside(stream: str, count: int) -> list[str]:
+    """Make names of no stream whose keys share a stream's bucket."""
+    names = (f"{stream}/{number}" for number in itertools.count())
+    bucket = bucket_of(key_of(stream))
+    return list(itertools.islice((n for n in names if bucket_of(key_of(n)) == bucket), count))
+
+
+async def test_a_new_owner_goes_on_with_the_same_map(database_url: str) -> None:
+    """The map is read from its rows by whoever begins, and grows as if nobody had changed."""
+    log = recorded(World(111).lives(40))
+    entries = [encode_entry(event) for event in log]
+    async with ledger(database_url) as store:
+        await runner(store, TreeProjector())
+        async with store.pool.acquire() as connection:
+            await connection.execute("set search_path = view_tree, pg_catalog")
+            for start in range(0, len(log), 100):
+                await TreeProjector().apply(connection, log[start : start + 100])
+                head = await tree.head(connection)
+                assert head == _head(entries[: start + 100])
+                assert (await read_map(connection)).root == head.streams_root
+            await connection.execute("reset search_path")
 
 
 async def test_tiles_are_rows_of_hashes(database_url: str) -> None:
@@ -178,11 +229,12 @@ async def test_no_statement_scans_what_is_kept(database_url: str) -> None:
                 "insert into tile select 0, i, 'x' from generate_series(1000, 60000) i"
             )
             await connection.execute(
-                "insert into stream_bucket select i, 'x' from generate_series(0, 65535) i"
+                "insert into stream_bucket select i, 'x', 'x' from generate_series(0, 65535) i"
                 " on conflict do nothing"
             )
             await connection.execute(
-                "insert into stream_node select 0, i, 'x' from generate_series(0, 4095) i"
+                "insert into stream_node select 8, i, decode(repeat('00', 512), 'hex')"
+                " from generate_series(0, 255) i"
                 " on conflict do nothing"
             )
             write, read = load(TREE / "write.sql"), load(TREE / "read.sql")
@@ -190,7 +242,10 @@ async def test_no_statement_scans_what_is_kept(database_url: str) -> None:
                 ("tile t", write["edge"]),
                 ("tile t", read["tiles"], [0, 0, 1], [0, 2000, 0]),
                 ("stream_bucket b", write["buckets"], [1, 2, 70_000]),
-                ("stream_bucket b", read["stream"], 7, [0, 1, 2, 3], [5, 1, 0, 0]),
+                ("stream_bucket b", write["put_buckets"], [1, 70_000], [b"x"] * 2, [b"x"] * 2),
+                ("stream_node n", write["put_nodes"], [8, 12], [5, 1], [b"x"] * 2),
+                ("stream_bucket b", read["stream"], 7, range(16), [8, 12, 16], [5, 1, 0]),
+                ("stream_node n", read["stream"], 7, range(16), [8, 12, 16], [5, 1, 0]),
             ):
                 explained = await connection.fetch(f"explain {statement}", *parameters)
                 plan = "\n".join(row[0] for row in explained)

@@ -13,12 +13,21 @@ from view_tree.head h
 left join unnest($1::smallint[], $2::bigint[]) as w (level, index) on true;
 
 -- name: stream
--- $1 bucket, $2 levels, $3 indexes (parallel). The head, and of the same moment a bucket of the map of
--- streams and nodes of it, null where they are empty.
+-- $1 bucket, $2 buckets around it, $3 heights, $4 indexes (parallel). The head, and of the same moment
+-- the bucket's records, the hashes of those around it, and nodes, in the order asked for and null where
+-- they are empty. A subquery each, as for tiles.
 select h.size, h.root, h.streams_root, (
     select b.records from view_tree.stream_bucket b where b.bucket = $1
-) as records, w.level, w.index, (
-    select n.hashes from view_tree.stream_node n where n.level = w.level and n.index = w.index
-) as hashes
-from view_tree.head h
-cross join unnest($2::smallint[], $3::integer[]) as w (level, index);
+) as records, array(
+    select (select b.hash from view_tree.stream_bucket b where b.bucket = w.bucket)
+    from unnest($2::integer[]) with ordinality as w (bucket, place)
+    order by w.place
+) as around, array(
+    select (
+        select n.hashes from view_tree.stream_node n
+        where n.height = w.height and n.index = w.index
+    )
+    from unnest($3::smallint[], $4::integer[]) with ordinality as w (height, index, place)
+    order by w.place
+) as nodes
+from view_tree.head h;

@@ -12,14 +12,15 @@ alter table tile alter column hashes set storage external;
 -- See ledger/merkle/streams.py. What is not here is empty.
 create table stream_bucket (
     bucket integer primary key,
+    hash bytea not null,                    -- 32 bytes, over the records
     records bytea not null                  -- 72 bytes each, by key
 ) with (fillfactor = 50);
 alter table stream_bucket alter column records set storage external;
 create table stream_node (
-    level smallint not null,                -- 0: of 16 buckets; 3: the top
+    height smallint not null,               -- over 2^height buckets: 8, 12, or 16 for the top
     index integer not null,
-    hashes bytea not null,                  -- 16 of 32 bytes
-    primary key (level, index)
+    hashes bytea not null,                  -- 16 of 32 bytes, of the subtrees four levels below
+    primary key (height, index)
 ) with (fillfactor = 50);
 
 create table head (

@@ -23,21 +23,21 @@ select w.bucket, (
 ) as records
 from unnest($1::integer[]) as w (bucket);
 
--- name: lowest_nodes
--- All there are: at most 4096.
-select index, hashes from stream_node where level = 0;
+-- name: bucket_hashes
+-- All there are: at most 65,536.
+select bucket, hash from stream_bucket;
 
 -- name: put_buckets
--- Parallel arrays: bucket, records.
-insert into stream_bucket as b (bucket, records)
-select * from unnest($1::integer[], $2::bytea[])
-on conflict (bucket) do update set records = excluded.records;
+-- Parallel arrays: bucket, hash, records.
+insert into stream_bucket as b (bucket, hash, records)
+select * from unnest($1::integer[], $2::bytea[], $3::bytea[])
+on conflict (bucket) do update set hash = excluded.hash, records = excluded.records;
 
 -- name: put_nodes
--- Parallel arrays: level, index, hashes.
-insert into stream_node as n (level, index, hashes)
+-- Parallel arrays: height, index, hashes.
+insert into stream_node as n (height, index, hashes)
 select * from unnest($1::smallint[], $2::integer[], $3::bytea[])
-on conflict (level, index) do update set hashes = excluded.hashes;
+on conflict (height, index) do update set hashes = excluded.hashes;
 
 -- name: head
 -- $1 size, $2 root, $3 root of the map of streams.

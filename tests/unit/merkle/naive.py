@@ -68,13 +68,40 @@ def streams(entries: Sequence[bytes]) -> dict[str, tuple[int, bytes]]:
 
 def streams_root(found: Mapping[str, tuple[int, bytes]]) -> bytes:
     """The root of the map of streams, as `ledger.merkle.streams` describes it."""
-    return _map_hash(
-        [
-            hashlib.sha256(name.encode()).digest() + version.to_bytes(8, "big") + chain
-            for name, (version, chain) in found.items()
-        ],
-        0,
-    )
+    return _map_hash(_map_records(found), 0)
+
+
+def stream_proof(
+    name: str, found: Mapping[str, tuple[int, bytes]]
+) -> tuple[bytes | None, list[bytes]]:
+    """The record where a stream's is or would be, and the hashes beside the way to it."""
+    key, records = hashlib.sha256(name.encode()).digest(), _map_records(found)
+    siblings: list[bytes] = []
+    while len(siblings) < 16 or len(records) > 1:
+        depth = len(siblings)
+        sides = _map_sides(records, depth)
+        own = _map_bit(key, depth)
+        siblings.append(_map_hash(sides[1 - own], depth + 1))
+        records = sides[own]
+    return (records[0] if records else None), siblings
+
+
+def _map_records(found: Mapping[str, tuple[int, bytes]]) -> list[bytes]:
+    return [
+        hashlib.sha256(name.encode()).digest() + version.to_bytes(8, "big") + chain
+        for name, (version, chain) in found.items()
+    ]
+
+
+def _map_sides(records: Sequence[bytes], depth: int) -> tuple[list[bytes], list[bytes]]:
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    for record in records:
+        sides[_map_bit(record, depth)].append(record)
+    return sides
+
+
+def _map_bit(record: bytes, depth: int) -> int:
+    return int.from_bytes(record[:32], "big") >> (255 - depth) & 1
 
 
 def _map_hash(records: Sequence[bytes], depth: int) -> bytes:
@@ -84,9 +111,7 @@ def _map_hash(records: Sequence[bytes], depth: int) -> bytes:
         return _hash(0, records[0])
     if not records:
         return _empty_map(depth)
-    sides: tuple[list[bytes], list[bytes]] = ([], [])
-    for record in records:
-        sides[int.from_bytes(record[:32], "big") >> (255 - depth) & 1].append(record)
+    sides = _map_sides(records, depth)
     return _hash(1, _map_hash(sides[0], depth + 1) + _map_hash(sides[1], depth + 1))
 
 

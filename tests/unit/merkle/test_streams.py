@@ -13,6 +13,7 @@ from ledger.merkle.streams import (
     StreamProof,
     bucket_hash,
     bucket_of,
+    buckets_around,
     key_of,
     next_chain,
     node_places,
@@ -45,17 +46,19 @@ def _record(name: str, version: int = 1) -> Record:
 
 
 class Kept:
-    """A map as it is stored: buckets, and nodes above them."""
+    """A map as it is stored: buckets with their hashes, and nodes above them."""
 
     def __init__(self) -> None:
         self.buckets: dict[int, dict[bytes, bytes]] = {}
+        self.hashes: dict[int, bytes] = {}
         self.nodes: dict[tuple[int, int], bytes] = {}
         self.tree = BucketTree()
 
     @property
     def root(self) -> bytes:
-        """The root of all of it, which a tree made of the stored nodes has too."""
-        stored = BucketTree((i, hashes) for (level, i), hashes in self.nodes.items() if level == 0)
+        """The root of all of it, which a tree made of the stored hashes has too."""
+        stored = BucketTree()
+        stored.put(self.hashes)
         assert stored.root == self.tree.root
         return self.tree.root
 
@@ -67,14 +70,17 @@ class Kept:
             n: bucket_hash(sorted(self.buckets[n].values()))
             for n in {bucket_of(record.key) for record in records}
         }
+        self.hashes.update(changed)
         self.tree.put(changed)
         self.nodes.update((place, self.tree.node(*place)) for place in node_places(changed))
 
     def prove(self, name: str) -> StreamProof:
         """Prove what there is of a stream."""
         key = key_of(name)
-        bucket = sorted(self.buckets.get(bucket_of(key), {}).values())
-        return prove_stream(key, bucket, self.nodes)
+        number = bucket_of(key)
+        bucket = sorted(self.buckets.get(number, {}).values())
+        around = [self.hashes.get(each) for each in buckets_around(number)]
+        return prove_stream(key, bucket, around, self.nodes)
 
 
 @given(NAMES, st.lists(st.sampled_from(CROWD), unique=True), st.integers(1, 9))
@@ -91,6 +97,10 @@ def test_kept_by_parts_is_computed_whole(names: list[str], crowd: list[str], por
         name: (record.version, record.chain) for name, record in zip(names, records, strict=True)
     }
     assert kept.root == naive.streams_root(told)
+    for name in [*names, *CROWD, "execution/none"]:
+        proof = kept.prove(name)
+        found = None if proof.found is None else proof.found.raw
+        assert (found, list(proof.siblings)) == naive.stream_proof(name, told)
 
 
 @given(NAMES, st.lists(st.sampled_from(CROWD), unique=True))
