@@ -183,7 +183,7 @@ def prove_stream(
 ) -> StreamProof:
     """Prove what the map holds for a key, from what is stored.
 
-    That is the records of the key's bucket, the hashes of the `buckets_around` it in their order, and
+    That is the sorted records of its bucket, the hashes of the `buckets_around` it in their order, and
     the nodes at its `node_places`. What is None or missing is empty.
     """
     siblings: list[bytes] = []
@@ -241,12 +241,16 @@ def _record_hash(record: bytes) -> bytes:
 
 
 def _hash(records: Sequence[bytes], depth: int) -> bytes:
+    """Hash records that are sorted and have the bits before *depth* in common."""
     if len(records) < 2:
         return _record_hash(records[0]) if records else NOTHING
     byte, mask = depth >> 3, 0x80 >> (depth & 7)
-    ones = [record for record in records if record[byte] & mask]
-    zeros = [record for record in records if not record[byte] & mask]
-    return node_hash(_hash(zeros, depth + 1), _hash(ones, depth + 1))
+    zeros = 0
+    for record in records:
+        if record[byte] & mask:
+            break
+        zeros += 1
+    return node_hash(_hash(records[:zeros], depth + 1), _hash(records[zeros:], depth + 1))
 
 
 def _beside(slot: int, hashes: bytes) -> Iterator[bytes]:

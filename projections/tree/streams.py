@@ -51,15 +51,13 @@ async def extend_map(
     Raises:
         TreeStalled: an event's version does not follow its stream's last one.
     """
-    keys: dict[str, bytes] = {}
-    by_bucket: defaultdict[int, dict[bytes, list[int]]] = defaultdict(dict)
+    by_stream: defaultdict[str, list[int]] = defaultdict(list)
     for number, event in enumerate(fresh):
-        key = keys.get(event.stream)
-        if key is None:
-            key = keys[event.stream] = key_of(event.stream)
-            by_bucket[bucket_of(key)][key] = [number]
-        else:
-            by_bucket[bucket_of(key)][key].append(number)
+        by_stream[event.stream].append(number)
+    by_bucket: defaultdict[int, dict[bytes, list[int]]] = defaultdict(dict)
+    for stream, numbers in by_stream.items():
+        key = key_of(stream)
+        by_bucket[bucket_of(key)][key] = numbers
     touched = sorted(by_bucket)
     stored = dict(await connection.fetch(_WRITE["buckets"], touched))
     buckets: list[bytes] = []
