@@ -120,7 +120,7 @@ class Reactor:
                     await self._retry()
                     kept_at = loop.time()
             if not records:
-                await self._store.tail.wait_past(place, LOOK_S)
+                place = await self._store.tail.wait_for(CLOSING_TYPES, place, LOOK_S)
 
     async def _react_to(self, ends: Sequence[AnyRecorded]) -> None:
         holding = asyncio.create_task(self._keep_holding())

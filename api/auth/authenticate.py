@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from api.auth.principal import Principal
 from ledger.errors import LedgerError
+from ledger.events.codec import TYPES
 from ledger.handle.keys import Keys, secret_digest
 from ledger.keys.state import KeyState
 from ledger.store.tail import Tail
@@ -29,6 +30,8 @@ V = TypeVar("V")
 
 CACHE_SIZE: Final = 4096
 _PAGE: Final = 1000
+_KEY_PREFIX: Final = "key."
+_KEY_TYPES: Final = frozenset(name for name in TYPES if name.startswith(_KEY_PREFIX))
 
 _log = structlog.get_logger(__name__)
 
@@ -126,7 +129,7 @@ class Authenticator:
     async def _follow(self, after: int) -> None:
         while True:
             try:
-                await self._tail.wait_past(after, timeout_s=60)
+                after = await self._tail.wait_for(_KEY_TYPES, after, timeout_s=60)
                 records = await self._tail.read(after, _PAGE)
             except Exception as error:  # noqa: BLE001 - it must not end while keys are remembered
                 # What was revoked meanwhile is unknown: trust nothing remembered.
@@ -137,7 +140,7 @@ class Authenticator:
                     _log.exception("key follower failed")
                 await asyncio.sleep(1)
                 continue
-            if any(record.type.startswith("key.") for record in records):
+            if any(record.type.startswith(_KEY_PREFIX) for record in records):
                 self.forget()
             if records:
                 after = records[-1].position

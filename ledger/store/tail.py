@@ -9,6 +9,8 @@ The ring never has a hole. A commit of this process that does not continue it (a
 committed in between) is left out, and the next follower that reads from the ring's end fills the
 gap. A follower that reads beyond its end shows that nobody will: then the ring starts anew there.
 
+Who follows for the sake of a few types of events sleeps through what this process commits of others.
+
 What was erased is forgotten here too, and whoever keeps more of the log in memory is told of it: at
 once for an erasure of this process, within a second for those of others. Content that was read before
 and arrives after is taken for erased.
@@ -31,6 +33,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ledger.events.envelope import Erased
@@ -57,6 +60,23 @@ _SQL: Final = load(Path(__file__).parent / "sql" / "log.sql")
 _log = structlog.get_logger(__name__)
 
 
+class _Waiter(Struct, eq=False):
+    """Somebody who waits for what follows a position, or for events of some types that do."""
+
+    woken: "asyncio.Future[None]"
+    after: int
+    types: frozenset[str] | None
+
+    def sleeps_through(self, records: list[AnyRecorded], types: set[str]) -> bool:
+        """Whether nothing is missed by not being woken for *records*, which are of *types*."""
+        if self.types is None or not self.types.isdisjoint(types):
+            return False
+        if records[0].position > self.after + 1:
+            return False
+        self.after = max(self.after, records[-1].position)
+        return True
+
+
 class Tail:
     """The head of the log as this process knows it, and the events just below it."""
 
@@ -73,7 +93,7 @@ class Tail:
         self._read_log = read_log
         self._read_head = read_head
         self._ring: deque[AnyRecorded] = deque()
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._waiters: set[_Waiter] = set()
         self._reading = asyncio.Lock()
         self._pages: OrderedDict[tuple[int, int], list[AnyRecorded]] = OrderedDict()
         self._paging = asyncio.Lock()
@@ -127,7 +147,10 @@ class Tail:
         for record in records:
             if record.type == "execution.erased":
                 self._forget(record.stream, record.version)
-        self.seen(records[-1].position)
+        if records[-1].position > self.head:
+            self.head = records[-1].position
+            types = {record.type for record in records}
+            self._wake(lambda waiter: waiter.sleeps_through(records, types))
 
     def seen(self, position: int) -> None:
         """Learn that everything up to *position* is committed."""
@@ -140,22 +163,34 @@ class Tail:
 
         `stop` ends a wait that is under way like a timeout.
         """
-        if self.head > position or timeout_s <= 0:
-            return self.head
+        await self._wait(position, None, timeout_s)
+        return self.head
+
+    async def wait_for(self, types: frozenset[str], after: int, timeout_s: float) -> int:
+        """Wait until an event of *types* may have followed the position *after*, or for the time given.
+
+        Gives the position up to which none did, to read on from: *after*, or a later one.
+        """
+        return await self._wait(after, types, timeout_s)
+
+    async def _wait(self, after: int, types: frozenset[str] | None, timeout_s: float) -> int:
+        if self.head > after or timeout_s <= 0:
+            return after
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         stops = self._stops
-        while self.head <= position and stops == self._stops:
+        while self.head <= after and stops == self._stops:
             left = deadline - loop.time()
             if left <= 0:
                 break
-            waiter = loop.create_future()
+            waiter = _Waiter(loop.create_future(), after, types)
             self._waiters.add(waiter)
             try:
-                await asyncio.wait((waiter,), timeout=left)
+                await asyncio.wait((waiter.woken,), timeout=left)
             finally:
                 self._waiters.discard(waiter)
-        return self.head
+            after = waiter.after
+        return after
 
     async def read(self, after: int, limit: int, *, stored: bool = False) -> list[AnyRecorded]:
         """Read events with `after < position`, at most *limit*.
@@ -253,11 +288,11 @@ class Tail:
         for forget in self._forgetful:
             forget(stream, version)
 
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
+    def _wake(self, sleeps: Callable[[_Waiter], bool] = lambda _: False) -> None:
+        for waiter in [waiter for waiter in self._waiters if not sleeps(waiter)]:
+            self._waiters.discard(waiter)
+            if not waiter.woken.done():
+                waiter.woken.set_result(None)
 
     async def _listen(self) -> None:
         while True:
