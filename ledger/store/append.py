@@ -12,6 +12,9 @@ written first, and is found by the repeated call otherwise. Only when the repeat
 for a claim can the first one still go in (if that claim ends meanwhile), so such a refusal of an
 uncertain item is reported as `StoreUnavailable`, not as `ClaimTaken`.
 
+Other processes hear of the head by NOTIFY: of every batch after which nothing waits, and of one every
+`ANNOUNCE_S` under load. One that is not told because this process ended looks by itself, see `tail`.
+
 Order: items are committed in the order they were submitted, except that an item which touches a
 stream or key of an earlier item in the same batch waits for the next batch.
 """
@@ -44,6 +47,8 @@ MAX_BATCH_EVENTS: Final = 4096
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 DEADLINE_S: Final = 15.0
 CALL_TIMEOUT_S: Final = 10.0
+ANNOUNCE_S: Final = 0.02
+"""How often other processes are told of the head, while one batch follows the other."""
 RECONNECT_DELAYS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "log.sql")
@@ -77,6 +82,7 @@ class Appender:
         self._connection: asyncpg.Connection[Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._announced_at = 0.0
         self.on_rows: Callable[[list[tuple[Any, ...]]], None] | None = None
         """Told each batch's events as rows, before anybody else knows of them, if somebody asks."""
         self.batches = 0
@@ -236,7 +242,15 @@ class Appender:
 
     async def _call(self, batch: list[Pending]) -> list[Any]:
         connection = await self._connected()
-        return await connection.fetch(_SQL["append"], *arrays(batch), timeout=CALL_TIMEOUT_S)
+        now = asyncio.get_running_loop().time()
+        # Where more waits already, its batch comes next and will tell of both.
+        announce = not self._waiting or now >= self._announced_at + ANNOUNCE_S
+        rows = await connection.fetch(
+            _SQL["append"], *arrays(batch), announce, timeout=CALL_TIMEOUT_S
+        )
+        if announce:
+            self._announced_at = now
+        return rows
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None

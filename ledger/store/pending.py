@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -71,7 +72,7 @@ def _as_read(event: Event, event_type: str, data: bytes) -> Event:
 
 
 class Given:
-    """Positions and numbers as `ledger.append_batch` gives them out: to what was accepted, in order."""
+    """Positions and numbers as `ledger.append_items` gives them out: to what was accepted, in order."""
 
     __slots__ = ("_numbers", "_position", "recorded_at")
 
@@ -202,16 +203,23 @@ class Pending:
         return ClaimTaken(row["key"], row["owner"], row["value"])
 
 
-def arrays(batch: Sequence[Pending]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-    """Lay a batch out as the arrays of records that `ledger.append_batch` takes."""
+def arrays(
+    batch: Sequence[Pending],
+) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]:
+    """Lay a batch out as the arrays of records that `ledger.append_items` takes."""
     items = list(enumerate(batch))
+    writes: list[tuple[int, str, int]] = []
+    reads: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    for item, pending in items:
+        for write in pending.append.writes:
+            if write.facts:
+                writes.append((item, write.stream, write.expected_version))
+            else:
+                reads[write.stream, write.expected_version].append(item)
     return (
         [row for item, pending in items for row in _events(item, pending)],
-        [
-            (item, write.stream, write.expected_version)
-            for item, pending in items
-            for write in pending.append.writes
-        ],
+        writes,
+        [(stream, version, readers) for (stream, version), readers in reads.items()],
         [
             (item, claim.key, claim.stream, claim.value, claim.expires_at)
             for item, pending in items

@@ -326,7 +326,7 @@ async def test_what_would_commit_late_is_waited_for(server: Server) -> None:
         holding = early.transaction()
         await holding.start()
         held = Pending(one("early"), loop.create_future(), loop.time() + 60)
-        row = await early.fetchrow(_SQL["append"], *arrays([held]))
+        row = await early.fetchrow(_SQL["append"], *arrays([held]), True)
         assert row is not None
         assert row["position"] == head, "where the log was before"
         late = asyncio.create_task(store.append(one("late")))

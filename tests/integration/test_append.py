@@ -17,6 +17,7 @@ from ledger.errors import (
     WrongExpectedVersion,
 )
 from ledger.store.append import Appender
+from ledger.store.pending import Pending, arrays
 from ledger.store.port import Append, Claim, Release
 from ledger.store.postgres import PostgresStore
 from tests.contract.log import STEP, append, audit, later, one, progressed, write
@@ -124,6 +125,29 @@ class TestOutcomes:
         assert await store.append(append(write("job", 1))) == ()
         assert await audit(database_url) == 2
 
+    async def test_a_condition_of_several_items_refuses_those_that_have_it(
+        self, store: PostgresStore, database_url: str
+    ) -> None:
+        """It is looked up once for all of them; others on the same stream have their own."""
+        await store.append(one("job", count=2))
+        await store.append(one("other"))
+        batches = store.appender.batches
+        found = await outcomes(
+            store,
+            append(write("e1", 0, progressed()), write("job", 1)),
+            append(write("e2", 0, progressed()), write("job", 2), write("other", 1)),
+            append(write("e3", 0, progressed()), write("job", 1), write("other", 1)),
+            append(write("e4", 0, progressed()), write("job", 2)),
+            append(write("e5", 0, progressed()), write("never", 0)),
+        )
+        assert store.appender.batches == batches + 1
+        for behind in (found[0], found[2]):
+            assert isinstance(behind, WrongExpectedVersion)
+            assert (behind.stream, behind.expected, behind.actual) == ("job", 1, 2)
+        written = [found[1], found[3], found[4]]
+        assert [record.position for records in written for record in records] == [4, 5, 6]
+        assert await audit(database_url) == 6
+
     async def test_keys_are_owned_until_released_or_expired(self, store: PostgresStore) -> None:
         """A key has one owner; only the owner can give it up; time can too."""
         key = Claim(key="k", stream="a")
@@ -165,6 +189,55 @@ class TestOutcomes:
         await store.keep_house()
         left = await admin.fetch("select key from ledger.claims order by key")
         assert [row["key"] for row in left] == ["ever", "new"]
+
+
+class TestAnnounced:
+    """Others hear of the head by NOTIFY; see `test_tail` for what a follower makes of it."""
+
+    async def test_the_last_of_many_batches(
+        self, admin: "asyncpg.Connection[Any]", store: PostgresStore
+    ) -> None:
+        """Not every batch is told of, but the one after which nothing waits is."""
+        heard: list[str] = []
+        await admin.add_listener("jobledger", lambda *told: heard.append(told[3]))
+        batches = store.appender.batches
+        await outcomes(store, *(one("s", version) for version in range(100)))
+        assert store.appender.batches == batches + 100
+        await eventually(lambda: heard and heard[-1] == "100")
+        assert heard == sorted(set(heard), key=int)
+
+
+class TestEarlierRelease:
+    """During an upgrade its processes go on appending, by the functions that they know."""
+
+    async def test_it_appends_as_it_did(
+        self, admin: "asyncpg.Connection[Any]", store: PostgresStore, database_url: str
+    ) -> None:
+        """Events, conditions, keys and refusals are the same by all of them."""
+        await store.append(one("job"))
+        loop = asyncio.get_running_loop()
+        asked = [
+            append(
+                write("a", 0, progressed()), write("job", 1), claims=[Claim(key="k", stream="a")]
+            ),
+            append(write("b", 0, progressed()), write("job", 0)),
+            append(write("c", 0, progressed(), STEP)),
+        ]
+        batch = [Pending(one, loop.create_future(), loop.time() + 60) for one in asked]
+        events, writes, reads, claims, releases = arrays(batch)
+        streams = writes + [
+            (item, stream, version) for stream, version, items in reads for item in items
+        ]
+        before, refused = await admin.fetch(
+            "select * from ledger.append_batch($1, $2, $3, $4)", events, streams, claims, releases
+        )
+        assert (before["item"], before["position"]) == (None, 1)
+        assert tuple(refused)[:4] == (1, "job", 0, 1)
+        assert [record.stream for record in await store.read_log(after=1, limit=9)] == [*"acc"]
+        owner = await store.claim_owner("k")
+        assert owner is not None
+        assert owner.stream == "a"
+        assert await audit(database_url) == 4
 
 
 class TestRefusedValues:

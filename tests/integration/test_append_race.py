@@ -133,7 +133,7 @@ async def test_what_would_commit_late_is_waited_for(database_url: str) -> None:
     holding = early.transaction()
     await holding.start()
     held = Pending(one("early"), loop.create_future(), loop.time() + 60)
-    row = await early.fetchrow(_SQL["append"], *arrays([held]))
+    row = await early.fetchrow(_SQL["append"], *arrays([held]), True)
     assert row is not None
     assert row["position"] == 0, "where the log was before"
     late = asyncio.create_task(store.append(one("late")))
@@ -158,7 +158,7 @@ async def test_a_rolled_back_place_is_given_out_again(database_url: str) -> None
     await holding.start()
     loop = asyncio.get_running_loop()
     held = Pending(one("early", count=3), loop.create_future(), loop.time() + 60)
-    await early.fetch(_SQL["append"], *arrays([held]))
+    await early.fetch(_SQL["append"], *arrays([held]), True)
     late = asyncio.create_task(store.append(one("late")))
     early.terminate()
     try:

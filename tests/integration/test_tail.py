@@ -15,7 +15,7 @@ from ledger.store.pending import Pending, arrays
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.store.tail import RING_EVENTS, Tail
-from tests.contract.log import NOW, one, progressed
+from tests.contract.log import NOW, STEP, append, one, progressed, write
 from tests.waiting import eventually
 
 LONG_S = 30
@@ -95,12 +95,58 @@ class TestWakeUp:
         assert await waiting == 0
 
 
+class TestOfSomeTypes:
+    """Who waits for a few types of events is not woken for others of this process."""
+
+    TYPES = frozenset(("step.started",))
+
+    async def test_sleeps_through_what_this_process_commits_of_others(
+        self, store: PostgresStore
+    ) -> None:
+        """Then it goes on right before the event that it waited for."""
+        waiting = asyncio.create_task(store.tail.wait_for(self.TYPES, 0, LONG_S))
+        await store.append(one("s", count=2))
+        await store.append(one("s", 2, count=3))
+        assert not waiting.done()
+        await store.append(append(write("s", 5, progressed(), STEP)))
+        assert await waiting == 5
+        assert [record.position for record in await store.tail.read(5, 10)] == [6, 7]
+
+    async def test_is_told_how_far_there_was_none(self, store: PostgresStore) -> None:
+        """At the timeout it need not look through what it slept through."""
+        waiting = asyncio.create_task(store.tail.wait_for(self.TYPES, 0, 0.5))
+        await eventually(lambda: store.tail._waiters)
+        await store.append(one("s", count=2))
+        assert await waiting == 2
+        assert await store.tail.wait_for(self.TYPES, 0, LONG_S) == 0, "it has to look for itself"
+
+    async def test_by_another_process(self, store: PostgresStore, database_url: str) -> None:
+        """Nothing is known of what others commit but how far the log goes."""
+        waiting = asyncio.create_task(store.tail.wait_for(self.TYPES, 0, LONG_S))
+        await eventually(lambda: store.tail._waiters)
+        await _append_beside(database_url)
+        assert await waiting == 0
+        assert store.tail.head == 1
+
+    async def test_between_batches_of_others(self) -> None:
+        """A batch that does not follow what was slept through wakes: something lies between."""
+        log = Log()
+        waiting = asyncio.create_task(log.tail.wait_for(self.TYPES, 0, LONG_S))
+        await eventually(lambda: log.tail._waiters)
+        log.grow(2, own=True, heard=False)
+        log.grow(1, own=False, heard=False)
+        assert not waiting.done()
+        log.grow(2, own=True, heard=False)
+        assert await waiting == 2
+        assert log.tail.head == 5
+
+
 async def _append_beside(dsn: str, version: int = 0) -> None:
     """Append as another process does."""
     connection = await asyncpg.connect(dsn)
     loop = asyncio.get_running_loop()
     pending = Pending(one("beside", version), loop.create_future(), loop.time() + LONG_S)
-    await connection.execute(_SQL["append"], *arrays([pending]))
+    await connection.execute(_SQL["append"], *arrays([pending]), True)
     await connection.close()
 
 

@@ -70,8 +70,8 @@ where exists (
 select coalesce(max(position), 0) from ledger.events where recorded_at <= $1;
 
 -- name: append
--- See migrations/0006_append_batch.sql.
-select * from ledger.append_batch($1, $2, $3, $4);
+-- See migrations/0007_append_items.sql.
+select * from ledger.append_items($1, $2, $3, $4, $5, $6);
 
 -- name: ensure_partitions
 select ledger.ensure_partitions();
