@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ledger.errors import Unavailable, WrongExpectedVersion
 from ledger.events.envelope import Fact, Unreadable
+from ledger.handle.recent import Recent
 from ledger.rejection import Rejection
 from ledger.store.port import AnyRecorded, Append, Claim, Context, Release, Store, StreamWrite
 
@@ -62,7 +63,7 @@ class Streams(Generic[S]):
     ) -> None:
         self._store = store
         self._evolve = evolve
-        self._cache: OrderedDict[str, Loaded[S]] = OrderedDict()
+        self._recent: Recent[Loaded[S]] = Recent(cache_size)
         self._cache_size = cache_size
         self._forgotten: OrderedDict[str, int] = OrderedDict()
         """Streams whose content was removed, and below which version; what was read before that
@@ -74,17 +75,13 @@ class Streams(Generic[S]):
         self._forgotten.move_to_end(stream)
         while len(self._forgotten) > self._cache_size:
             self._forgotten.popitem(last=False)
-        cached = self._cache.get(stream)
-        if cached is not None and cached.version < version:
-            del self._cache[stream]
+        kept = self._recent.peek(stream)
+        if kept is not None and kept.version < version:
+            self._recent.drop(stream)
 
     async def load(self, stream: str) -> Loaded[S]:
         """Give a stream's state, possibly from the cache and then possibly behind."""
-        cached = self._cache.get(stream)
-        if cached is not None:
-            self._cache.move_to_end(stream)
-            return cached
-        return await self.refresh(stream)
+        return self._recent.get(stream) or await self.refresh(stream)
 
     async def refresh(self, stream: str) -> Loaded[S]:
         """Give a stream's state as it is in the log now.
@@ -92,7 +89,7 @@ class Streams(Generic[S]):
         Raises:
             Corrupt: the stream holds what cannot be read.
         """
-        known = self._cache.get(stream) or Loaded[S](None, 0)
+        known = self._recent.get(stream) or Loaded[S](None, 0)
         records = await self._store.read_stream(stream, after=known.version)
         return self.fold(stream, known, records)
 
@@ -116,12 +113,9 @@ class Streams(Generic[S]):
         """Take a stream's state into the cache, unless somebody else took in later events."""
         if loaded.version < self._forgotten.get(stream, 0):
             return
-        cached = self._cache.get(stream)
-        if loaded.version > (cached.version if cached is not None else 0):
-            self._cache[stream] = loaded
-            self._cache.move_to_end(stream)
-            while len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
+        kept = self._recent.peek(stream)
+        if loaded.version > (kept.version if kept is not None else 0):
+            self._recent.put(stream, loaded)
 
     def _folded(self, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
         state, version = known.state, known.version
