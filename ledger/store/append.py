@@ -109,6 +109,12 @@ class Appender:
         self._drop_connection()
 
     @property
+    def server_pid(self) -> int | None:
+        """The process of PostgreSQL that commits for this appender, while it has one."""
+        connection = self._connection
+        return None if connection is None else connection.get_server_pid()
+
+    @property
     def waiting(self) -> int:
         """How many appends wait."""
         return len(self._waiting)

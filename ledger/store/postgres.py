@@ -59,6 +59,7 @@ class PostgresStore:
             lambda after, limit: self.read_log(after=after, limit=limit),
             self.head,
             ring_events=ring_events,
+            is_own=lambda pid: pid == self.appender.server_pid,
         )
         self.appender = Appender(dsn, self.tail.committed, max_waiting=max_waiting)
 

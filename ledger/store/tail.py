@@ -87,8 +87,15 @@ class Tail:
         read_head: Callable[[], Awaitable[int]],
         *,
         ring_events: int = RING_EVENTS,
+        is_own: Callable[[int], bool] = lambda _: False,
     ) -> None:
+        """Follow the log of the database at *dsn*.
+
+        *is_own* knows by the number of a process of PostgreSQL whether it commits for this one. Then
+        `committed` tells of it, with the events; its NOTIFY may come first and tells nothing more.
+        """
         self._dsn = dsn
+        self._is_own = is_own
         self._ring_events = ring_events
         self._read_log = read_log
         self._read_head = read_head
@@ -331,11 +338,12 @@ class Tail:
         finally:
             connection.terminate()
 
-    def _notified(self, _connection: Any, _pid: int, channel: str, payload: Any) -> None:
+    def _notified(self, _connection: Any, pid: int, channel: str, payload: Any) -> None:
         if not isinstance(payload, str):
             return
         if channel == CHANNEL and payload.isdigit():
-            self.seen(int(payload))
+            if not self._is_own(pid):
+                self.seen(int(payload))
         elif channel == ERASED_CHANNEL:
             self._look.set()
         elif channel in self._heard:

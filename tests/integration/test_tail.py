@@ -8,13 +8,14 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.events.envelope import Erased, Recorded
 from ledger.store.append import _SQL
 from ledger.store.pending import Pending, arrays
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
-from ledger.store.tail import RING_EVENTS, Tail
+from ledger.store.tail import CHANNEL, RING_EVENTS, Tail
 from tests.contract.log import NOW, STEP, append, one, progressed, write
 from tests.waiting import eventually
 
@@ -44,6 +45,18 @@ class TestWakeUp:
         await store.append(one("s", count=2))
         assert await waiting == 2
         assert [record.position for record in await store.tail.read(0, 10)] == [1, 2]
+
+    async def test_what_its_own_appender_commits_is_not_told_twice(
+        self, store: PostgresStore
+    ) -> None:
+        """Its NOTIFY is known by the process that sent it; those of others are heeded."""
+        await store.append(one("s"))
+        own, other = store.appender.server_pid, -1
+        assert own is not None
+        store.tail._notified(None, own, CHANNEL, "7")
+        assert store.tail.head == 1
+        store.tail._notified(None, other, CHANNEL, "7")
+        assert store.tail.head == 7
 
     async def test_by_another_process(self, store: PostgresStore, database_url: str) -> None:
         """Its NOTIFY arrives on the listener's connection."""
@@ -100,25 +113,35 @@ class TestOfSomeTypes:
 
     TYPES = frozenset(("step.started",))
 
-    async def test_sleeps_through_what_this_process_commits_of_others(
-        self, store: PostgresStore
-    ) -> None:
-        """Then it goes on right before the event that it waited for."""
-        waiting = asyncio.create_task(store.tail.wait_for(self.TYPES, 0, LONG_S))
-        await store.append(one("s", count=2))
-        await store.append(one("s", 2, count=3))
-        assert not waiting.done()
-        await store.append(append(write("s", 5, progressed(), STEP)))
+    async def test_sleeps_through_what_this_process_commits_of_others(self) -> None:
+        """Then it goes on right before the batch in which there is one."""
+        log = Log()
+        waiting = asyncio.create_task(log.tail.wait_for(self.TYPES, 0, LONG_S))
+        await eventually(lambda: log.tail._waiters)
+        log.grow(2, own=True, heard=False)
+        log.grow(3, own=True, heard=False)
+        assert log.tail._waiters
+        log.grow(2, own=True, heard=False, kind="step.started")
         assert await waiting == 5
-        assert [record.position for record in await store.tail.read(5, 10)] == [6, 7]
+        assert [record.position for record in await log.tail.read(5, 10)] == [6, 7]
 
-    async def test_is_told_how_far_there_was_none(self, store: PostgresStore) -> None:
-        """At the timeout it need not look through what it slept through."""
-        waiting = asyncio.create_task(store.tail.wait_for(self.TYPES, 0, 0.5))
-        await eventually(lambda: store.tail._waiters)
-        await store.append(one("s", count=2))
+    async def test_is_told_how_far_there_was_none(self) -> None:
+        """When the wait ends it need not look through what it slept through."""
+        log = Log()
+        waiting = asyncio.create_task(log.tail.wait_for(self.TYPES, 0, LONG_S))
+        await eventually(lambda: log.tail._waiters)
+        log.grow(2, own=True, heard=False)
+        await log.tail.stop()
         assert await waiting == 2
-        assert await store.tail.wait_for(self.TYPES, 0, LONG_S) == 0, "it has to look for itself"
+        assert await log.tail.wait_for(self.TYPES, 0, LONG_S) == 0, "it has to look for itself"
+
+    async def test_by_a_commit_of_this_process(self, store: PostgresStore) -> None:
+        """Through the store it wakes as well, and nothing was passed over."""
+        waiting = asyncio.create_task(store.tail.wait_for(self.TYPES, 0, LONG_S))
+        await eventually(lambda: store.tail._waiters)
+        await store.append(append(write("s", 0, progressed(), STEP)))
+        assert await waiting == 0
+        assert [record.position for record in await store.tail.read(0, 10)] == [1, 2]
 
     async def test_by_another_process(self, store: PostgresStore, database_url: str) -> None:
         """Nothing is known of what others commit but how far the log goes."""
@@ -135,7 +158,7 @@ class TestOfSomeTypes:
         await eventually(lambda: log.tail._waiters)
         log.grow(2, own=True, heard=False)
         log.grow(1, own=False, heard=False)
-        assert not waiting.done()
+        assert log.tail._waiters
         log.grow(2, own=True, heard=False)
         assert await waiting == 2
         assert log.tail.head == 5
@@ -176,12 +199,16 @@ class Log:
         self.reads += 1
         return [at(position) for position in range(after + 1, min(after + limit, self.size) + 1)]
 
-    def grow(self, count: int, *, own: bool, heard: bool) -> None:
+    def grow(
+        self, count: int, *, own: bool, heard: bool, kind: str = "execution.progressed"
+    ) -> None:
         """Commit a batch, here or elsewhere, and hear of it or not."""
         first = self.size + 1
         self.size += count
         if own:
-            self.tail.committed([at(position) for position in range(first, self.size + 1)])
+            self.tail.committed(
+                [replace(at(position), type=kind) for position in range(first, self.size + 1)]
+            )
         elif heard:
             self.tail.seen(self.size)
 
