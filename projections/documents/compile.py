@@ -3,9 +3,12 @@
 Conditions that do not regard case look at folded columns, which are indexed; those that do look
 there first and then compare the original, so that they are found by the same index.
 
+Instants are compared as they are shown: in whole milliseconds, what is left of one cut off.
+
 JSON paths are parameters too. What they hold of a caller's words is quoted as JSON strings are.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -13,6 +16,7 @@ import msgspec
 
 from ledger.store.queries import load
 from projections.documents import criteria as k
+from projections.executions.content import milliseconds
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "criteria.sql")
 _JSON: Final = msgspec.json.Encoder()
@@ -25,9 +29,9 @@ _TEXTS: Final[dict[k.TextColumn, tuple[str, str]]] = {
 }
 """Folded and original column."""
 _INSTANTS: Final[dict[k.InstantColumn, str]] = {
-    "created_at": "d.created_at",
-    "started_at": "d.started_at",
-    "ended_at": "d.ended_at",
+    "created_at": "d.created_ms",
+    "started_at": "d.started_ms",
+    "ended_at": "d.ended_ms",
 }
 _DOCUMENTS: Final[dict[k.Document, tuple[str, str]]] = {
     "input": ("d.input_key", "d.input"),
@@ -63,10 +67,11 @@ class Compiler:
                 (value,) = _folded((wanted.value,), wanted.exact)
                 return self._piece(f"text_{wanted.order}", column, value)
             case k.InstantIn():
-                return self._piece("instant_in", _INSTANTS[wanted.column], list(wanted.values))
+                whole = [milliseconds(value) for value in wanted.values if _is_whole(value)]
+                return self._piece("instant_in", _INSTANTS[wanted.column], whole)
             case k.InstantOrder():
                 column = _INSTANTS[wanted.column]
-                return self._piece(f"instant_{wanted.order}", column, wanted.value)
+                return self._piece(f"instant_{wanted.order}", column, _bound(wanted))
             case k.Missing():
                 return _SQL["missing"].replace(":column", _INSTANTS[wanted.column])
             case k.PathIn():
@@ -142,6 +147,17 @@ class Compiler:
     def _parameter(self, value: Any) -> str:
         self.parameters.append(value)
         return f"${self._first + len(self.parameters) - 1}"
+
+
+def _is_whole(instant: datetime) -> bool:
+    return instant.microsecond % 1000 == 0
+
+
+def _bound(wanted: k.InstantOrder) -> int:
+    """Give the millisecond to compare with, where the one asked about lies between two."""
+    bound = milliseconds(wanted.value)
+    between = not _is_whole(wanted.value)
+    return bound + 1 if between and wanted.order in ("greater_or_equal", "less") else bound
 
 
 def _column(columns: tuple[str, str], *, exact: bool) -> str:

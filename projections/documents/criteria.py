@@ -47,14 +47,14 @@ class TextOrder(Struct, frozen=True):
 
 
 class InstantIn(Struct, frozen=True):
-    """An instant is one of these."""
+    """An instant is one of these, as it is shown: in whole milliseconds."""
 
     column: InstantColumn
     values: tuple[datetime, ...]
 
 
 class InstantOrder(Struct, frozen=True):
-    """An instant lies before or after another."""
+    """An instant, as it is shown in whole milliseconds, lies before or after another."""
 
     column: InstantColumn
     order: Order

@@ -91,7 +91,7 @@ async def find(
             rows += await connection.fetch(
                 statement, scope, skipped, offset - skipped + limit, *compiler.parameters
             )
-        rows.sort(key=lambda row: (row["created_at"], row["oid"]), reverse=True)
+        rows.sort(key=lambda row: (row["created_ms"], row["oid"]), reverse=True)
         chosen = rows[offset - skipped :][:limit]
         items = tuple(DECODE(row["state"]) for row in chosen)
     return Found(position=position or 0, items=items, total=total)
@@ -102,7 +102,7 @@ async def _total(connection: Connection, scope: str | None, wanted: k.Criterion)
     if window is None:
         return await _count(connection, scope, wanted)
     rest, lower, upper = window
-    first = _hour_after(lower.value) if lower is not None else None
+    first = _first_whole_hour(lower) if lower is not None else None
     last = _hour_of(upper.value) if upper is not None else None
     if first is not None and last is not None and first >= last:
         return await _count(connection, scope, wanted)
@@ -129,9 +129,11 @@ def _hour_of(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _hour_after(instant: datetime) -> datetime:
-    hour = _hour_of(instant)
-    return hour if hour == instant else hour + _HOUR
+def _first_whole_hour(lower: k.InstantOrder) -> datetime:
+    hour = _hour_of(lower.value)
+    # What is later than an hour's beginning leaves out what came just then.
+    whole = hour == lower.value and lower.order == "greater_or_equal"
+    return hour if whole else hour + _HOUR
 
 
 def _window(

@@ -1,5 +1,6 @@
 """What an execution carries, as columns hold it: words with their folded forms, documents, dependencies."""
 
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +14,19 @@ from projections.encoded import text
 MAX_KEY: Final = 256
 """Longest text in an index; PostgreSQL refuses rows whose keys do not fit a third of a page."""
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def milliseconds(instant: datetime) -> int:
+    """Give the whole milliseconds since 1970; what is left of one is cut off.
+
+    >>> milliseconds(datetime(1970, 1, 1, 0, 0, 1, 1999, tzinfo=UTC))
+    1001
+    """
+    return (instant - _EPOCH) // _MILLISECOND
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@ from projections.executions.content import (
     MAX_KEY,
     depends_on,
     document_of,
+    milliseconds,
     pipeline_of,
     storage_of,
     title_of,
@@ -60,6 +61,9 @@ class _Row(NamedTuple):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    created_ms: int
+    started_ms: int | None
+    ended_ms: int | None
     title: str
     title_key: str
     user: str
@@ -89,6 +93,8 @@ _CHANGING: Final = (
     "outcome",
     "started_at",
     "ended_at",
+    "started_ms",
+    "ended_ms",
     "title",
     "title_key",
     "user",
@@ -128,6 +134,9 @@ def _row(change: Change) -> _Row:
         state.created_at,
         state.started_at,
         state.ended_at,
+        milliseconds(state.created_at),
+        None if state.started_at is None else milliseconds(state.started_at),
+        None if state.ended_at is None else milliseconds(state.ended_at),
         title,
         title.casefold(),
         text(created.user)[:MAX_KEY],

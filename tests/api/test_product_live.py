@@ -96,6 +96,13 @@ async def test_pages_hold_everything_once_newest_first(server: Server) -> None:
     assert (len(first["data"]), second["totalElements"]) == (20, 23)
     ids, total = await found(server, {"type": "eq", "field": "jobId", "value": "JOB"}, page=2)
     assert (ids, total) == ([r["id"] for r in newest[20:]], 23)
+    for kind, kept in (
+        ("eq", newest[7]["createdAt"].__eq__),
+        ("less", newest[7]["createdAt"].__gt__),
+    ):
+        expected = [r["id"] for r in newest if kept(r["createdAt"])]
+        query = {"type": kind, "field": "createdAt", "value": newest[7]["createdAt"]}
+        assert await found(server, query, size=30) == (expected, len(expected))
 
 
 async def test_find_knows_every_field_and_operator(server: Server) -> None:

@@ -27,7 +27,7 @@ SINCE = k.InstantOrder("created_at", "greater", LONG_AGO)
 FILL = """
 insert into view_executions.executions (
     uuid, number, oid, organization, job_id, job_key, pipeline_id, status, phase, outcome,
-    created_at, started_at, ended_at, title, title_key, "user", trigger, storage_id, tags, labels,
+    created_at, started_at, ended_at, created_ms, title, title_key, "user", trigger, storage_id, tags, labels,
     depends_on, input, input_key, deleted, hidden, created_position, version, state)
 select gen_random_uuid(), i, lpad(to_hex(i), 24, '0'),
     case when i % 50 = 0 then 'small' else 'acme' end,
@@ -36,7 +36,8 @@ select gen_random_uuid(), i, lpad(to_hex(i), 24, '0'),
     case when i % 1000 = 0 then 'running' else 'finished' end,
     case when i % 1000 = 0 then 'running' when i % 500 = 7 then 'error' else 'ok' end,
     case when i % 1000 = 0 then null when i % 500 = 7 then 'error' else 'ok' end,
-    now() - interval '1 second' * (50000 - i), now(), now(), 'Title ' || i, 'title ' || i,
+    now() - interval '1 second' * (50000 - i), now(), now(),
+    floor(extract(epoch from now()) * 1000) - 1000 * (50000 - i), 'Title ' || i, 'title ' || i,
     'user' || i % 500, 'rest', case when i % 100 = 0 then 's' || i % 1000 else '' end,
     case when i % 2000 = 0 then array['rare'] end, '{}', null,
     jsonb_build_object('n', i), jsonb_build_object('n', i), false, false, i, 1, '\\xc0'

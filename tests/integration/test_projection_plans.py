@@ -29,7 +29,7 @@ OPEN = ["pending", "running", "pausing", "paused", "aborting"]
 FILL = """
 insert into view_executions.executions (
     uuid, number, oid, organization, job_id, job_key, pipeline_id, status, phase, outcome,
-    created_at, started_at, ended_at, title, title_key, "user", trigger, storage_id, tags, labels,
+    created_at, started_at, ended_at, created_ms, title, title_key, "user", trigger, storage_id, tags, labels,
     depends_on, deleted, hidden, created_position, version, state)
 select gen_random_uuid(), i, md5(i::text), case when i % 50 = 0 then 'small' else 'acme' end,
     case when i % 5000 = 3 then 'seldom' else 'job' || i % 40 end,
@@ -37,7 +37,7 @@ select gen_random_uuid(), i, md5(i::text), case when i % 50 = 0 then 'small' els
     case when i % 1000 = 0 then 'running' else 'finished' end,
     case when i % 1000 = 0 then 'running' when i % 500 = 7 then 'error' else 'ok' end,
     case when i % 1000 = 0 then null when i % 500 = 7 then 'error' else 'ok' end,
-    now() - interval '1 second' * (100000 - i), now(), now(), '', '', 'u', 'rest', '',
+    now() - interval '1 second' * (100000 - i), now(), now(), i, '', '', 'u', 'rest', '',
     case when i % 2000 = 0 then array['rare'] end, '{}', null, false, false, i, 1, '\\xc0'
 from generate_series(1, 100000) i;
 insert into view_history.history

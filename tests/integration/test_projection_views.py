@@ -1,6 +1,8 @@
 """What the read models keep and answer."""
 
-from datetime import timedelta
+import operator
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -12,9 +14,12 @@ from ledger.events import keys as k
 from ledger.events.definition import Definition, Policies
 from ledger.executions.state import ExecutionState, evolve
 from ledger.ids import execution_stream, job_stream, oid_of
+from ledger.store.port import Append
 from ledger.store.postgres import PostgresStore
 from projections import outlook
 from projections.active import query as active
+from projections.documents import criteria as c
+from projections.documents import query as documents
 from projections.executions import query as executions
 from projections.history import query as history
 from projections.jobs import query as jobs
@@ -31,6 +36,13 @@ from tests.unit.projections.ground import (
 )
 from tests.unit.projections.lives import START, World, recorded
 
+MOMENT = timedelta(microseconds=137)
+COMPARED: dict[c.Order, Callable[[str, str], bool]] = {
+    "greater": operator.gt,
+    "greater_or_equal": operator.ge,
+    "less": operator.lt,
+    "less_or_equal": operator.le,
+}
 EACH = pytest.mark.parametrize("projector", PROJECTORS, ids=lambda projector: projector.name)
 
 
@@ -189,6 +201,45 @@ async def test_lists_filter_and_page(database_url: str) -> None:
                 if before is None:
                     break
             assert got == expected, wanted
+
+
+async def test_a_find_compares_and_orders_by_what_is_shown(database_url: str) -> None:
+    """Instants are shown in milliseconds: within one of them ids decide, whoever came first."""
+    world = World(19)
+    appends: list[Append] = []
+    for number in range(24):
+        created = world.created()
+        organization = ("acme", "umbrella")[number % 2]
+        append = world.append(execution_stream(created.uuid), created, organization=organization)
+        fact = replace(append.writes[0].facts[0], occurred_at=START + number * MOMENT)
+        appends.append(replace(append, writes=(replace(append.writes[0], facts=(fact,)),)))
+
+    def shown(instant: datetime) -> str:
+        return instant.replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+    async with ledger(database_url) as store:
+        await write(store, appends)
+        await _follow(store)
+
+        async def found(wanted: c.Criterion) -> list[ExecutionState]:
+            organizations = ["acme", "umbrella"]
+            page = await documents.find(store.pool, wanted, organizations=organizations, limit=100)
+            assert page.total == len(page.items)
+            return list(page.items)
+
+        everything = await found(c.Every())
+        newest = sorted(everything, key=lambda state: (shown(state.created_at), oid_of(state.uuid)))
+        assert [*reversed(newest)] == everything
+        assert len({shown(state.created_at) for state in everything}) < len(everything) == 24
+        for bound in (START, START + 3 * MOMENT, START + timedelta(milliseconds=2)):
+            told = bound.replace(tzinfo=None).isoformat(timespec="microseconds")
+            for order, holds in COMPARED.items():
+                assert await found(c.InstantOrder("created_at", order, bound)) == [
+                    state for state in everything if holds(f"{shown(state.created_at)}000", told)
+                ], (order, bound)
+            assert await found(c.InstantIn("created_at", (bound,))) == [
+                state for state in everything if f"{shown(state.created_at)}000" == told
+            ]
 
 
 async def test_jobs_know_their_executions(database_url: str) -> None:

@@ -32,19 +32,19 @@ strpos(:column, :value::text) > 0
 :column <= :value::text
 
 -- name: instant_in
-:column = any(:value::timestamptz[])
+:column = any(:value::bigint[])
 
 -- name: instant_greater
-:column > :value::timestamptz
+:column > :value::bigint
 
 -- name: instant_greater_or_equal
-:column >= :value::timestamptz
+:column >= :value::bigint
 
 -- name: instant_less
-:column < :value::timestamptz
+:column < :value::bigint
 
 -- name: instant_less_or_equal
-:column <= :value::timestamptz
+:column <= :value::bigint
 
 -- name: missing
 :column is null

@@ -6,10 +6,10 @@ select position from projections.projection where name = 'executions' and genera
 -- name: find
 -- $1 organization or null for all, $2 offset, $3 limit; `:condition` as compile.py makes it.
 -- Newest first, then by id.
-select d.created_at, d.oid, d.state
+select d.created_ms, d.oid, d.state
 from view_executions.executions d
 where not d.hidden and ($1::text is null or d.organization = $1) and :condition
-order by d.created_at desc, d.oid desc
+order by d.created_ms desc, d.oid desc
 offset $2
 limit $3;
 

@@ -15,6 +15,9 @@ create table executions (
     created_at timestamptz not null,
     started_at timestamptz,
     ended_at timestamptz,
+    created_ms bigint not null,             -- the instants as Product-Live shows them, which compares and
+    started_ms bigint,                      -- orders by that: whole milliseconds since 1970, cut off
+    ended_ms bigint,
     title text collate "C" not null,
     title_key text collate "C" not null,
     "user" text collate "C" not null,
@@ -35,7 +38,7 @@ create table executions (
 ) with (fillfactor = 85, autovacuum_analyze_scale_factor = 0.05);
 
 -- Newest first is by created_position: it orders like creation and never changes. Product-Live's
--- order is by created_at, then oid.
+-- order is by created_ms, then oid.
 create index executions_by_organization on executions (organization, created_position);
 create index executions_by_job on executions (organization, job_id, created_position);
 create index executions_by_job_anywhere on executions (job_id, created_position);
@@ -47,15 +50,15 @@ create index executions_open on executions (created_position)
 create index executions_not_ok on executions (created_position)
     where outcome in ('warning', 'error');
 create index executions_aborted on executions (created_position) where status = 'aborted';
-create index found_newest on executions (created_at, oid);
-create index found_by_organization on executions (organization, created_at, oid);
-create index found_by_job on executions (job_key, created_at, oid);
-create index found_by_pipeline on executions (pipeline_id, created_at, oid);
-create index found_by_title on executions (title_key, created_at, oid);
-create index found_open on executions (created_at, oid)
+create index found_newest on executions (created_ms, oid);
+create index found_by_organization on executions (organization, created_ms, oid);
+create index found_by_job on executions (job_key, created_ms, oid);
+create index found_by_pipeline on executions (pipeline_id, created_ms, oid);
+create index found_by_title on executions (title_key, created_ms, oid);
+create index found_open on executions (created_ms, oid)
     where phase in ('waits_for_time', 'waits_for_dependency', 'waits_for_capacity',
         'waits_for_worker', 'running', 'pausing', 'paused', 'aborting');
-create index found_not_ok on executions (created_at, oid)
+create index found_not_ok on executions (created_ms, oid)
     where phase in ('error', 'invalid_input', 'timed_out', 'lease_lost', 'canceled',
         'upstream_failed');
 -- What waits to be put into these is looked through by every search: let little wait. What has no

@@ -16,6 +16,8 @@ update executions e set
     outcome = n.outcome,
     started_at = n.started_at,
     ended_at = n.ended_at,
+    started_ms = n.started_ms,
+    ended_ms = n.ended_ms,
     title = n.title,
     title_key = n.title_key,
     "user" = n."user",
@@ -34,11 +36,12 @@ update executions e set
     state = n.state
 from unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[],
+    $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
     $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
-    $21::text[], $22::boolean[], $23::boolean[], $24::integer[], $25::bytea[]
+    $21::text[], $22::text[], $23::text[], $24::boolean[], $25::boolean[], $26::integer[],
+    $27::bytea[]
 ) as n (
-    uuid, job_id, job_key, pipeline_id, status, phase, outcome, started_at, ended_at, title,
-    title_key, "user", trigger, storage_id, tags, labels, depends_on, input, input_key, output,
+    uuid, job_id, job_key, pipeline_id, status, phase, outcome, started_at, ended_at, started_ms,
+    ended_ms, title, title_key, "user", trigger, storage_id, tags, labels, depends_on, input, input_key, output,
     output_key, deleted, hidden, version, state)
 where e.uuid = n.uuid and e.version < n.version;
