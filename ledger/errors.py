@@ -83,6 +83,18 @@ class ProjectionLagging(Unavailable):
         )
 
 
+class ProjectionRebuilding(ProjectionLagging):
+    """The live tables are of another version of a view: a rebuild runs, or this process is old."""
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(projection, 0, 0)
+        message = (
+            f"projection {projection} is being rebuilt for this version of the code;"
+            " /v1/projections tells how far it is"
+        )
+        self.args = (message,)
+
+
 class Corrupt(LedgerError):
     """Stored facts contradict the code or themselves: an operator must look."""
 

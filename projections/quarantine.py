@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from ledger.errors import NotFound, ProjectionLagging
+from ledger.errors import NotFound, ProjectionRebuilding
 from ledger.store.port import AnyRecorded
 from projections import checkpoint as checkpoints
 from projections.checkpoint import SQL, Checkpoint
@@ -70,7 +70,7 @@ async def replay_quarantined(
 
     Raises:
         NotFound: the stream is not set aside in this projection.
-        ProjectionLagging: the tables are of another version of the projector; rebuild instead.
+        ProjectionRebuilding: the tables are of another version of the projector; rebuild instead.
     """
     events = await read_stream(stream)
     checkpoint, from_position = await _parked(pool, projector, stream, generation)
@@ -94,7 +94,7 @@ async def replay_quarantined(
             await connection.execute(SQL["clear"], projector.name, generation, stream)
             await connection.execute(SQL["touch"], projector.name, generation)
     except Exception as error:
-        if isinstance(error, (NotFound, ProjectionLagging)) or not is_poison(error):
+        if isinstance(error, (NotFound, ProjectionRebuilding)) or not is_poison(error):
             raise
         described = checkpoints.describe(error)
         await pool.execute(SQL["count_replay"], projector.name, generation, stream, described)
@@ -108,7 +108,7 @@ async def _parked(
     """Give the checkpoint, and from which position on the stream is set aside."""
     checkpoint = await checkpoints.read_one(reader, projector.name, generation)
     if checkpoint.version != projector.version:
-        raise ProjectionLagging(projector.name, checkpoint.position, checkpoint.position)
+        raise ProjectionRebuilding(projector.name)
     parked = await checkpoints.parked(reader, projector.name, generation)
     if stream not in parked:
         raise NotFound("quarantined stream", stream)

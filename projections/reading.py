@@ -8,7 +8,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from ledger.errors import ProjectionLagging
+from ledger.errors import ProjectionRebuilding
 from ledger.store.pool import store_errors
 from ledger.store.queries import load
 from projections.port import Connection, Pool, Reader
@@ -30,7 +30,7 @@ async def reading(reader: Reader, name: str, version: int) -> AsyncIterator[None
 
     Raises:
         StoreUnavailable: the database cannot be reached.
-        ProjectionLagging: the live tables are of another version, and do not fit; a rebuild is
+        ProjectionRebuilding: the live tables are of another version, and do not fit; a rebuild is
             under way, or this process is out of date.
     """
     with store_errors():
@@ -40,7 +40,7 @@ async def reading(reader: Reader, name: str, version: int) -> AsyncIterator[None
             if isinstance(reader, asyncpg.Pool):
                 found = await reader.fetchval(_SQL["live_version"], name)
                 if found != version:
-                    raise ProjectionLagging(name, 0, 0) from error
+                    raise ProjectionRebuilding(name) from error
             raise
 
 
@@ -50,7 +50,7 @@ async def listing(pool: Pool, name: str, version: int) -> AsyncIterator[Connecti
 
     Raises:
         StoreUnavailable: the database cannot be reached.
-        ProjectionLagging: as in `reading`.
+        ProjectionRebuilding: as in `reading`.
     """
     async with reading(pool, name, version), pool.acquire() as connection:
         await connection.execute(_SQL["begin"])

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from ledger.errors import ProjectionLagging, Unavailable
+from ledger.errors import ProjectionRebuilding, Unavailable
 from ledger.ids import new_uuid
 from ledger.store.tail import Tail
 from projections import checkpoint as checkpoints
@@ -81,13 +81,13 @@ async def verify(
 
     Raises:
         VerifyRunning: another verification of this view runs.
-        ProjectionLagging: the live view is of another version.
+        ProjectionRebuilding: the live view is of another version.
         Corrupt: the log has no events where the live view has been.
         StoreUnavailable: the database cannot be reached.
     """
     live = await checkpoints.read_one(pool, projector.name)
     if live.version != projector.version:
-        raise ProjectionLagging(projector.name, live.position, live.position)
+        raise ProjectionRebuilding(projector.name)
     async with _scratch(pool, projector) as scratch:
         runner = Runner(projector, scratch, pool=pool, tail=tail, lease_s=_LEASE_S)
         while True:

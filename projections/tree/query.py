@@ -68,7 +68,7 @@ async def head(reader: Reader) -> Head:
 
     Raises:
         StoreUnavailable: the database cannot be reached.
-        ProjectionLagging: the live tables are of another version.
+        ProjectionRebuilding: the live tables are of another version.
     """
     async with reading(reader, _NAME, _VERSION):
         row = await reader.fetchrow(_SQL["head"])

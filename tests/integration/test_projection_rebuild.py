@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ledger.errors import ProjectionLagging
+from ledger.errors import ProjectionRebuilding
 from projections import checkpoint as checkpoints
 from projections.executions import query as executions
 from projections.executions.projector import ExecutionsProjector
@@ -191,7 +191,7 @@ async def test_a_view_of_another_shape_is_lagging_not_broken(database_url: str) 
         await checkpoints.create(store.pool, projector, "live")
         await store.pool.execute("alter table view_history.history drop column exit_code")
         await store.pool.execute("update projections.projection set version = 0")
-        with pytest.raises(ProjectionLagging):
+        with pytest.raises(ProjectionRebuilding, match="history is being rebuilt"):
             await history.page(store.pool, organizations=None)
 
 
