@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.store.queries import load
 from projections.documents import criteria as k
-from projections.executions.content import milliseconds
+from projections.instants import MILLISECOND, whole
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "criteria.sql")
 _JSON: Final = msgspec.json.Encoder()
@@ -67,8 +67,8 @@ class Compiler:
                 (value,) = _folded((wanted.value,), wanted.exact)
                 return self._piece(f"text_{wanted.order}", column, value)
             case k.InstantIn():
-                whole = [milliseconds(value) for value in wanted.values if _is_whole(value)]
-                return self._piece("instant_in", _INSTANTS[wanted.column], whole)
+                shown = [whole(MILLISECOND, value) for value in wanted.values if _is_whole(value)]
+                return self._piece("instant_in", _INSTANTS[wanted.column], shown)
             case k.InstantOrder():
                 column = _INSTANTS[wanted.column]
                 return self._piece(f"instant_{wanted.order}", column, _bound(wanted))
@@ -155,7 +155,7 @@ def _is_whole(instant: datetime) -> bool:
 
 def _bound(wanted: k.InstantOrder) -> int:
     """Give the millisecond to compare with, where the one asked about lies between two."""
-    bound = milliseconds(wanted.value)
+    bound = whole(MILLISECOND, wanted.value)
     between = not _is_whole(wanted.value)
     return bound + 1 if between and wanted.order in ("greater_or_equal", "less") else bound
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,12 +11,13 @@ from ledger.store.queries import load
 from projections.encoded import text
 from projections.executions.content import pipeline_of
 from projections.fold import Change
+from projections.instants import HOUR, begin, whole
 from projections.port import Connection
 
 _WRITE: Final = load(Path(__file__).parent / "sql" / "counts.sql")
 
-Key: TypeAlias = tuple[str, str, str, str, str, datetime]
-"""Organization, job id, its folded form, pipeline id, phase, hour of creation."""
+Key: TypeAlias = tuple[str, str, str, str, str, int]
+"""Organization, job id, its folded form, pipeline id, phase, hour of creation (since 1970)."""
 
 
 async def count(connection: Connection, changes: Sequence[Change]) -> None:
@@ -32,13 +32,17 @@ async def count(connection: Connection, changes: Sequence[Change]) -> None:
     keys = sorted(key for key, count in added.items() if count)
     if not keys:
         return
-    columns = list(zip(*keys, strict=True))
-    await connection.execute(_WRITE["add_counts"], *columns, [added[key] for key in keys])
+    *texts, hours = zip(*keys, strict=True)
+    counts = [added[key] for key in keys]
+    await connection.execute(
+        _WRITE["add_counts"], *texts, [begin(HOUR, hour) for hour in hours], counts
+    )
     left = [key for key in keys if added[key] < 0]
     if left:
         organizations, job_ids, _, pipelines, phases, hours = zip(*left, strict=True)
+        beginnings = [begin(HOUR, hour) for hour in hours]
         await connection.execute(
-            _WRITE["drop_zero_counts"], organizations, job_ids, pipelines, phases, hours
+            _WRITE["drop_zero_counts"], organizations, job_ids, pipelines, phases, beginnings
         )
 
 
@@ -53,5 +57,5 @@ def _counted_as(state: ExecutionState) -> Key | None:
         job_id.casefold(),
         pipeline_of(state.created.job_uuid),
         phase_of(state),
-        state.created_at.replace(minute=0, second=0, microsecond=0),
+        whole(HOUR, state.created_at),
     )

@@ -15,13 +15,13 @@ from projections.executions.content import (
     MAX_KEY,
     depends_on,
     document_of,
-    milliseconds,
     pipeline_of,
     storage_of,
     title_of,
 )
 from projections.executions.counts import count
 from projections.fold import EXECUTION_TYPES, Change, fold_executions
+from projections.instants import MILLISECOND, whole
 from projections.port import Connection
 from projections.writing import insert, update
 
@@ -134,9 +134,9 @@ def _row(change: Change) -> _Row:
         state.created_at,
         state.started_at,
         state.ended_at,
-        milliseconds(state.created_at),
-        None if state.started_at is None else milliseconds(state.started_at),
-        None if state.ended_at is None else milliseconds(state.ended_at),
+        whole(MILLISECOND, state.created_at),
+        None if state.started_at is None else whole(MILLISECOND, state.started_at),
+        None if state.ended_at is None else whole(MILLISECOND, state.ended_at),
         title,
         title.casefold(),
         text(created.user)[:MAX_KEY],

@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
+from projections.instants import MINUTE, begin, whole
 from projections.port import Connection
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
@@ -19,8 +19,8 @@ _COUNTED: Final = (
     "execution.canceled",
 )
 
-Key: TypeAlias = tuple[datetime, str]
-"""Minute and organization."""
+Key: TypeAlias = tuple[int, str]
+"""Minute (since 1970) and organization."""
 
 
 class RatesProjector:
@@ -36,20 +36,20 @@ class RatesProjector:
         facts: defaultdict[Key, list[AnyRecorded]] = defaultdict(list)
         for fact in batch:
             if fact.type in self.interests:
-                minute = fact.recorded_at.replace(second=0, microsecond=0)
-                facts[minute, fact.organization].append(fact)
+                facts[whole(MINUTE, fact.recorded_at), fact.organization].append(fact)
         # In one order everywhere, so that no two transactions wait for each other's rows.
         keys = sorted(facts)
         if not keys:
             return
-        found = await connection.fetch(_WRITE["counted_up_to"], *zip(*keys, strict=True))
-        seen: dict[Key, int] = {
-            (row["minute"], row["organization"]): row["position"] for row in found
-        }
+        minutes = [begin(MINUTE, minute) for minute, _ in keys]
+        organizations = [organization for _, organization in keys]
+        found = await connection.fetch(_WRITE["counted_up_to"], minutes, organizations)
+        seen = {(row["minute"], row["organization"]): row["position"] for row in found}
         rows: list[tuple[object, ...]] = []
-        for key in keys:
-            counts = Counter(fact.type for fact in facts[key] if fact.position > seen.get(key, 0))
+        for key, place in zip(keys, zip(minutes, organizations, strict=True), strict=True):
+            up_to = seen.get(place, 0)
+            counts = Counter([fact.type for fact in facts[key] if fact.position > up_to])
             if counts:
-                rows.append((*key, *(counts[name] for name in _COUNTED), facts[key][-1].position))
+                rows.append((*place, *(counts[name] for name in _COUNTED), facts[key][-1].position))
         if rows:
             await connection.execute(_WRITE["count"], *zip(*rows, strict=True))
