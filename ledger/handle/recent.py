@@ -2,8 +2,8 @@
 
 What comes in is new, and among the new ones for a while. What is asked for again while it is there has
 shown that it is worked with, and goes among the known ones, which only their like can push out. So ten
-thousand executions that are created at once leave those that run where they are; and where few things are
-kept that nobody asks for, the processor's own caches hold what is. (In the literature: 2Q, segmented LRU.)
+thousand executions that are created at once leave those that run where they are. (In the literature: 2Q,
+segmented LRU.)
 """
 
 from collections import OrderedDict
@@ -11,8 +11,9 @@ from typing import Final, Generic, TypeVar
 
 V = TypeVar("V")
 
-NEW_SHARE: Final = 20
-"""One of so many places is for what is new."""
+NEW_SHARE: Final = 2
+"""For so many known values there is room for a new one. Not for fewer, because who makes many at once
+often asks for each of them soon: a bulk import makes thousands, and then reports on all of them."""
 MIN_NEW: Final = 16
 
 
