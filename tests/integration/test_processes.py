@@ -48,6 +48,21 @@ async def _servers(here: Site) -> list[int]:
     return list(await eventually(look, deadline_s=40))
 
 
+async def _views(here: Site) -> None:
+    """Wait for the views, whose process may take longer to start than a read waits for them."""
+
+    async def caught_up() -> bool:
+        headers = {"X-Api-Key": here.key}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(f"{here.url}/v1/projections") as response,
+        ):
+            views = (await response.json())["projections"]
+            return all(view["lag"] == 0 and view["state"] == "running" for view in views)
+
+    await eventually(caught_up, deadline_s=40)
+
+
 async def _ask(here: Site, method: str, path: str) -> int:
     """Make a request on a connection of its own, so that any of the processes may answer it."""
     headers = {"X-Api-Key": here.key}
@@ -64,6 +79,7 @@ async def test_every_process_answers_for_what_any_acknowledged(tmp_path: Path) -
     """What one connection was told to be done is seen on every other, whoever answers there."""
     async with site(tmp_path) as here:
         await _servers(here)
+        await _views(here)
         await here.ledger.jobs.put(JOB, DEFINITION)
         for _ in range(20):
             number = await _ask(here, "POST", f"/v1/jobs/{JOB}/executions")
@@ -75,6 +91,7 @@ async def test_a_killed_process_is_replaced(tmp_path: Path) -> None:
     """The others go on, and there are two again; reads cover what the killed one acknowledged."""
     async with site(tmp_path) as here:
         first, second = await _servers(here)
+        await _views(here)
         await here.ledger.jobs.put(JOB, DEFINITION)
         made = [await _ask(here, "POST", f"/v1/jobs/{JOB}/executions") for _ in range(8)]
         os.kill(first, signal.SIGKILL)
