@@ -50,8 +50,8 @@ MAX_CONNECTIONS: Final = 16
 """To the database, for reading; shared out where several servers are on one port."""
 MIN_CONNECTIONS: Final = 4
 NEAR_EVENTS: Final = 256
-"""Kept decoded by a server that writes no views: who follows the log there is near its head. Few, so
-that they stay in the processor's cache: with 1,024 a create cost it 4 % more."""
+"""Kept decoded by a server that writes no views: who follows the log there is near its head, and what is
+kept longer is only in the way of what the processor's caches hold."""
 OWN_MIGRATIONS: Final = Path(__file__).parent / "sql" / "migrations"
 CATCH_UP_WAIT_S: Final = 0.5
 DAY_S: Final = 86_400.0

@@ -13,7 +13,8 @@ for a claim can the first one still go in (if that claim ends meanwhile), so suc
 uncertain item is reported as `StoreUnavailable`, not as `ClaimTaken`.
 
 Other processes hear of the head by NOTIFY: of every batch after which nothing waits, and of one every
-`ANNOUNCE_S` under load. One that is not told because this process ended looks by itself, see `tail`.
+`ANNOUNCE_S` under load. Where what waited went away meanwhile, or this process ended, they look by
+themselves within a second, see `tail`.
 
 Order: items are committed in the order they were submitted, except that an item which touches a
 stream or key of an earlier item in the same batch waits for the next batch.
@@ -249,7 +250,7 @@ class Appender:
     async def _call(self, batch: list[Pending]) -> list[Any]:
         connection = await self._connected()
         now = asyncio.get_running_loop().time()
-        # Where more waits already, its batch comes next and will tell of both.
+        # Where more waits already, its batch comes next and tells of both.
         announce = not self._waiting or now >= self._announced_at + ANNOUNCE_S
         rows = await connection.fetch(
             _SQL["append"], *arrays(batch), announce, timeout=CALL_TIMEOUT_S

@@ -1,7 +1,7 @@
 """Finds executions by what they carry; see `projections.executions.query` for what all queries have in common."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,13 @@ from projections.documents.compile import Compiler
 from projections.encoded import text
 from projections.executions.projector import ExecutionsProjector
 from projections.fold import DECODE
+from projections.instants import HOUR, begin, whole
 from projections.port import Connection, Pool
 from projections.reading import listing
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
 _NAME: Final = ExecutionsProjector.name
 _VERSION: Final = ExecutionsProjector.version
-_HOUR: Final = timedelta(hours=1)
 _AFTER: Final = ("greater", "greater_or_equal")
 
 
@@ -126,14 +126,14 @@ async def _count(connection: Connection, scope: str | None, wanted: k.Criterion)
 
 
 def _hour_of(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return begin(HOUR, whole(HOUR, instant))
 
 
 def _first_whole_hour(lower: k.InstantOrder) -> datetime:
     hour = _hour_of(lower.value)
     # What is later than an hour's beginning leaves out what came just then.
-    whole = hour == lower.value and lower.order == "greater_or_equal"
-    return hour if whole else hour + _HOUR
+    on_it = hour == lower.value and lower.order == "greater_or_equal"
+    return hour if on_it else hour + HOUR
 
 
 def _window(

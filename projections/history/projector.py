@@ -1,7 +1,7 @@
 """Writes the history view."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -12,12 +12,12 @@ from ledger.store.queries import load
 from projections.encoded import encode, text
 from projections.fold import LIFE_TYPES, Change, fold_executions
 from projections.history.counts import count
+from projections.instants import MILLISECOND
 from projections.port import Connection
 from projections.writing import insert, update
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _DELETION: Final = frozenset(("execution.deleted",))
 
 
@@ -95,7 +95,7 @@ def _row(change: Change) -> _Row:
     duration_ms = None
     if state.started_at is not None and state.ended_at is not None:
         # Both are told by reporters, whose clocks may disagree.
-        duration_ms = max(0, (state.ended_at - state.started_at) // _MILLISECOND)
+        duration_ms = max(0, (state.ended_at - state.started_at) // MILLISECOND)
     deletion = _first(change.facts, _DELETION)
     closing = _first(change.facts, CLOSING_TYPES)
     return _Row(

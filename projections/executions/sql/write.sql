@@ -42,6 +42,6 @@ from unnest(
     $27::bytea[]
 ) as n (
     uuid, job_id, job_key, pipeline_id, status, phase, outcome, started_at, ended_at, started_ms,
-    ended_ms, title, title_key, "user", trigger, storage_id, tags, labels, depends_on, input, input_key, output,
-    output_key, deleted, hidden, version, state)
+    ended_ms, title, title_key, "user", trigger, storage_id, tags, labels, depends_on, input,
+    input_key, output, output_key, deleted, hidden, version, state)
 where e.uuid = n.uuid and e.version < n.version;
