@@ -16,6 +16,7 @@ from ledger.store.append import MAX_WAITING, Appender
 from ledger.store.pool import close_pool, open_pool, store_errors
 from ledger.store.port import AnyRecorded, Append, Claim
 from ledger.store.queries import load
+from ledger.store.reading import StreamReads
 from ledger.store.rows import recorded
 from ledger.store.tail import RING_EVENTS, Tail
 from ledger.tasks import end
@@ -62,6 +63,7 @@ class PostgresStore:
             is_own=lambda pid: pid == self.appender.server_pid,
         )
         self.appender = Appender(dsn, self.tail.committed, max_waiting=max_waiting)
+        self._reads = StreamReads(self._read_after)
 
     @classmethod
     async def open(
@@ -114,6 +116,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Write what waits and let go of the database, which need not answer. Idempotent."""
         await self.appender.stop()
+        await self._reads.stop()
         await self.tail.stop()
         await close_pool(self._pool)
 
@@ -144,9 +147,15 @@ class PostgresStore:
         self, stream: str, *, after: int = 0, until: int | None = None
     ) -> list[AnyRecorded]:
         """See the port."""
+        if until is None:
+            return await self._reads.read(stream, after)
         with store_errors():
             rows = await self._pool.fetch(_LOG["read_stream"], stream, after, until)
         return [recorded(row) for row in rows]
+
+    async def _read_after(self, streams: list[str], versions: list[int]) -> list[Any]:
+        with store_errors():
+            return await self._pool.fetch(_LOG["read_after"], streams, versions)
 
     async def read_streams(self, streams: Sequence[str], *, until: int) -> list[AnyRecorded]:
         """Read the events of several streams with `position <= until`.

@@ -37,6 +37,22 @@ where stream = $1
     and ($3::bigint is null or position <= $3)
 order by version;
 
+-- name: read_after
+-- $1 streams, $2 for each the version after which it is read. By place among them (from 1) and version.
+-- The lower bound on position is as in read_stream.
+select w.place, e.position, e.stream, e.version, e.event_id, e.type, e.schema_version, e.organization,
+    e.actor, e.occurred_at, e.recorded_at, e.correlation_id, e.causation_id, e.number, e.data_digest,
+    e.salt, e.data
+from unnest($1::text[], $2::integer[]) with ordinality as w (stream, after, place)
+join ledger.streams s on s.stream = w.stream
+cross join lateral (
+    select *
+    from ledger.events e
+    where e.stream = w.stream and e.version > w.after and e.position >= s.first_position
+    order by e.version
+) e
+order by w.place, e.version;
+
 -- name: read_streams
 -- $1 streams, $2 highest position. By stream and version.
 select position, stream, version, event_id, type, schema_version, organization, actor,
