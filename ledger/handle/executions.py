@@ -202,7 +202,7 @@ class Executions:
         own = [record for record in records if record.stream == ready.stream]
         if own[0].event is ready.foreseen.created:
             loaded = Loaded(arrived(ready.foreseen, own), own[-1].version)
-            self.streams.keep(ready.stream, loaded)
+            self.streams.keep_new(ready.stream, loaded)
         else:
             loaded = self.streams.fold(ready.stream, Loaded(None, 0), own)
         if loaded.state is None:

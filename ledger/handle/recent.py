@@ -1,9 +1,8 @@
 """What was used lately: a bounded cache that a burst of new things does not sweep out.
 
-What comes in is new, and among the new ones for a while. What is asked for again while it is there has
-shown that it is worked with, and goes among the known ones, which only their like can push out. So ten
-thousand executions that are created at once leave those that run where they are. (In the literature: 2Q,
-segmented LRU.)
+What was only made is new, and among the new ones for a while. What is asked for is worked with, and goes
+among the known ones, which only their like can push out. So ten thousand executions that are created at
+once leave those that run where they are. (In the literature: 2Q, segmented LRU.)
 """
 
 from collections import OrderedDict
@@ -11,21 +10,21 @@ from typing import Final, Generic, TypeVar
 
 V = TypeVar("V")
 
-NEW_SHARE: Final = 2
-"""For so many known values there is room for a new one. Not for fewer, because who makes many at once
-often asks for each of them soon: a bulk import makes thousands, and then reports on all of them."""
-MIN_NEW: Final = 16
+NEW: Final = 128
+"""How many new values are kept. Few, since most are not asked for soon, and memory that is written once
+and left is in the way of what the processor's caches hold: ten times as many make a creation dearer by a
+twentieth."""
 
 
 class Recent(Generic[V]):
     """Values by name."""
 
-    def __init__(self, size: int) -> None:
-        """Keep at most *size* known values, and a few new ones besides."""
+    def __init__(self, size: int, *, new: int = NEW) -> None:
+        """Keep at most *size* values that were asked for, and so many *new* ones besides."""
         self._known: OrderedDict[str, V] = OrderedDict()
         self._new: OrderedDict[str, V] = OrderedDict()
         self._known_size = size
-        self._new_size = max(MIN_NEW, size // NEW_SHARE)
+        self._new_size = new
 
     def __len__(self) -> int:
         return len(self._known) + len(self._new)
@@ -36,7 +35,7 @@ class Recent(Generic[V]):
         return known if known is not None else self._new.get(name)
 
     def get(self, name: str) -> V | None:
-        """Give a value that is worked with."""
+        """Give a value that is asked for."""
         known = self._known.get(name)
         if known is not None:
             self._known.move_to_end(name)
@@ -47,7 +46,12 @@ class Recent(Generic[V]):
         return new
 
     def put(self, name: str, value: V) -> None:
-        """Keep a value, in place of one that is there."""
+        """Keep a value that was asked for, in place of one that is there."""
+        self._new.pop(name, None)
+        _put(self._known, name, value, self._known_size)
+
+    def put_new(self, name: str, value: V) -> None:
+        """Keep a value that was made and not asked for, in place of one that is there."""
         if name in self._known:
             _put(self._known, name, value, self._known_size)
         else:

@@ -106,16 +106,20 @@ class Streams(Generic[S]):
     def fold(self, stream: str, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
         """Fold new events of a stream, and keep what comes of it."""
         loaded = self._folded(known, records)
-        self.keep(stream, loaded)
+        if self._is_later(stream, loaded):
+            self._recent.put(stream, loaded)
         return loaded
 
-    def keep(self, stream: str, loaded: Loaded[S]) -> None:
-        """Take a stream's state into the cache, unless somebody else took in later events."""
-        if loaded.version < self._forgotten.get(stream, 0):
-            return
+    def keep_new(self, stream: str, loaded: Loaded[S]) -> None:
+        """Take the state of a stream that was just made into the cache."""
+        if self._is_later(stream, loaded):
+            self._recent.put_new(stream, loaded)
+
+    def _is_later(self, stream: str, loaded: Loaded[S]) -> bool:
+        """Whether it is to be kept: nobody took in later events, and none of its content was removed."""
         kept = self._recent.peek(stream)
-        if loaded.version > (kept.version if kept is not None else 0):
-            self._recent.put(stream, loaded)
+        known = kept.version if kept is not None else 0
+        return loaded.version > known and loaded.version >= self._forgotten.get(stream, 0)
 
     def _folded(self, known: Loaded[S], records: Sequence[AnyRecorded]) -> Loaded[S]:
         state, version = known.state, known.version
