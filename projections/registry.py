@@ -4,7 +4,6 @@ from typing import Final
 
 from projections.active.projector import ActiveProjector
 from projections.executions.projector import ExecutionsProjector
-from projections.history.projector import HistoryProjector
 from projections.jobs.projector import JobsProjector
 from projections.keys.projector import KeysProjector
 from projections.port import Projector
@@ -15,14 +14,13 @@ PROJECTORS: Final[tuple[Projector, ...]] = (
     ExecutionsProjector(),
     ActiveProjector(),
     JobsProjector(),
-    HistoryProjector(),
     KeysProjector(),
     RatesProjector(),
     TreeProjector(),
 )
 
 
-READ_WITH: Final = {"jobs": ("history",)}
+READ_WITH: Final = {"jobs": ("executions",)}
 """Views whose queries read other views' rows too."""
 
 

@@ -298,7 +298,7 @@ async def list_active(call: Call) -> web.Response:
 
 async def _list_active_as_of(call: Call, as_of: str) -> web.Response:
     position = await position_of(call, as_of)
-    await call.node.covered("history", position)
+    await call.node.covered("executions", position)
     page = await open_then(
         call.node.store.pool,
         position,
@@ -323,7 +323,7 @@ async def _list_active_as_of(call: Call, as_of: str) -> web.Response:
 
 async def job_history(call: Call) -> web.Response:
     """List a job's executions, newest first; auditors see the deleted ones too."""
-    await call.node.covered("history", call.minimum_position)
+    await call.node.covered("executions", call.minimum_position)
     page = await history.page(
         call.node.store.pool,
         organizations=call.readable,

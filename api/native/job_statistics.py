@@ -67,7 +67,7 @@ async def statistics(call: Call) -> web.Response:
     """Show how a job has been doing."""
     state = await find(call)
     await call.node.covered("jobs", call.minimum_position)
-    await call.node.covered("history", call.minimum_position)
+    await call.node.covered("executions", call.minimum_position)
     pool = call.node.store.pool
     found = await jobs.by_job_id(pool, state.job_id, organizations=[state.organization])
     typical = await history.estimate(pool, state.organization, [state.job_id])

@@ -37,7 +37,7 @@ class JobsOf:
             StoreUnavailable: the database cannot be reached.
         """
         if not await self._look_up(streams):
-            await self._covered("history", through)
+            await self._covered("executions", through)
             await self._look_up(streams)
 
     async def _look_up(self, streams: Iterable[str]) -> bool:

@@ -199,7 +199,7 @@ class LogReader:
             ProjectionLagging: it takes too long.
         """
         if wanted.job_id is not None:
-            await self._covered("history", through)
+            await self._covered("executions", through)
 
     async def _fetch(
         self, wanted: EventFilter, through: int, statement: str, parameters: Sequence[Any]

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from ledger.events import executions as x
 from ledger.events.codec import CLOSING_TYPES
-from ledger.executions.deadlines import next_due
 from ledger.ids import execution_of
 from ledger.store.port import AnyRecorded
 from ledger.store.queries import load
-from projections.encoded import bigint, encode, text
+from projections.encoded import encode, text
 from projections.fold import LIFE_TYPES, Change, fold_executions
 from projections.port import Connection
 from projections.writing import insert, update
@@ -28,7 +27,7 @@ class ActiveProjector:
     """Keeps one row an open execution."""
 
     name: Final = "active"
-    version: Final = 3
+    version: Final = 4
     interests: Final = LIFE_TYPES | {"execution.progressed"}
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -69,29 +68,15 @@ class _Row(NamedTuple):
     organization: str
     job_id: str
     status: str
-    waiting_for: str | None
     ready_at: datetime | None
-    priority: int
-    when_running: str
-    worker: str
     step_types: list[str]
-    percent: float | None
-    total_items: int | None
-    processed_items: int | None
-    attempt: int
-    created_at: datetime
-    started_at: datetime | None
-    due_at: datetime | None
-    due_who: str | None
     claimable: bool
     timed: bool
     queue_job: str
     slots: int
     holds_slot: bool
     rank_at: datetime
-    waits_for: list[UUID] | None
     created_position: int
-    position: int
     version: int
     state: bytes
 
@@ -99,23 +84,13 @@ class _Row(NamedTuple):
 _CHANGING: Final = (
     "uuid",
     "status",
-    "waiting_for",
     "ready_at",
-    "worker",
-    "percent",
-    "total_items",
-    "processed_items",
-    "attempt",
-    "started_at",
-    "due_at",
-    "due_who",
     "claimable",
     "timed",
     "queue_job",
     "slots",
     "holds_slot",
     "rank_at",
-    "position",
     "version",
     "state",
 )
@@ -125,7 +100,6 @@ _CHANGING: Final = (
 def _row(change: Change) -> _Row:
     state = change.new
     policies = state.policies
-    due = next_due(state)
     free = state.status in {"pending", "running"} and not state.is_owned
     started = state.started_at is not None
     slots = policies.max_running or (1 if policies.when_running == "queue" else 0)
@@ -136,20 +110,8 @@ def _row(change: Change) -> _Row:
         state.organization,
         text(state.job_id),
         state.status,
-        state.waiting_for,
         state.ready_at,
-        policies.priority,
-        policies.when_running,
-        text(state.worker),
         _step_types(change),
-        state.progress.percent,
-        bigint(state.progress.total_items),
-        bigint(state.progress.processed_items),
-        state.attempt,
-        state.created_at,
-        state.started_at,
-        due.at if due else None,
-        due.who if due else None,
         free and state.waiting_for == "worker",
         free and state.waiting_for == "time",
         # One that started has its slot already, also when its worker was lost.
@@ -157,9 +119,7 @@ def _row(change: Change) -> _Row:
         slots,
         slots > 0 and started,
         waits_since - policies.priority * AGEING,
-        list(state.created.waits_for) or None,
         state.created_position,
-        state.position,
         state.version,
         encode(state),
     )

@@ -11,9 +11,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from ledger.executions.deadlines import next_due
 from ledger.store.queries import load
 from projections.active.projector import ActiveProjector
 from projections.encoded import text
+from projections.fold import DECODE
 from projections.port import Pool, Reader
 from projections.reading import listing, newest, reading
 
@@ -69,7 +71,6 @@ class Candidate(Struct, frozen=True, kw_only=True):
     number: int
     organization: str
     job_id: str
-    priority: int
     version: int
     """Of the last event the view followed; the stream may be further."""
 
@@ -97,9 +98,32 @@ async def page(
 
 
 def _active_row(row: Any) -> ActiveRow:
-    values = {name: row[name] for name in ActiveRow.__struct_fields__}
-    lists = {name: tuple(values[name] or ()) for name in ("step_types", "waits_for")}
-    return ActiveRow(**{**values, **lists})
+    state = DECODE(row["state"])
+    due = next_due(state)
+    waits_for_slot = state.waiting_for == "worker" and row["is_full"]
+    return ActiveRow(
+        uuid=state.uuid,
+        number=state.number or 0,
+        organization=state.organization,
+        job_id=state.job_id,
+        status=state.status,
+        waiting_for="capacity" if waits_for_slot else state.waiting_for,
+        ready_at=state.ready_at,
+        priority=state.policies.priority,
+        when_running=state.policies.when_running,
+        worker=state.worker,
+        step_types=tuple(row["step_types"]),
+        percent=state.progress.percent,
+        total_items=state.progress.total_items,
+        processed_items=state.progress.processed_items,
+        attempt=state.attempt,
+        created_at=state.created_at,
+        started_at=state.started_at,
+        due_at=due.at if due else None,
+        due_who=due.who if due else None,
+        waits_for=state.created.waits_for,
+        created_position=row["created_position"],
+    )
 
 
 async def counts(reader: Reader, *, organizations: Sequence[str] | None) -> dict[str, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from ledger.events.codec import CLOSING_TYPES
 from ledger.executions.phase import phase_of
 from ledger.ids import oid_of
 from ledger.store.port import AnyRecorded
@@ -20,6 +21,7 @@ from projections.executions.content import (
     title_of,
 )
 from projections.executions.counts import count
+from projections.executions.endings import count_endings
 from projections.fold import EXECUTION_TYPES, Change, fold_executions
 from projections.instants import MILLISECOND, whole
 from projections.port import Connection
@@ -27,13 +29,14 @@ from projections.writing import insert, update
 
 _SQL_FOLDER: Final = Path(__file__).parent / "sql"
 _WRITE: Final = load(_SQL_FOLDER / "write.sql")
+_DELETION: Final = frozenset(("execution.deleted",))
 
 
 class ExecutionsProjector:
-    """Keeps one row an execution: what lists filter by and finds look for, and the folded state."""
+    """Keeps one row an execution: what is asked for by lists, finds and histories, and the folded state."""
 
     name: Final = "executions"
-    version: Final = 3
+    version: Final = 4
     interests: Final = EXECUTION_TYPES
     schema_sql: Final = (_SQL_FOLDER / "schema.sql").read_text(encoding="utf-8")
 
@@ -45,6 +48,7 @@ class ExecutionsProjector:
         await insert(connection, "executions", new)
         await update(connection, _WRITE["update"], _CHANGING, changed)
         await count(connection, changes)
+        await count_endings(connection, changes)
 
 
 class _Row(NamedTuple):
@@ -76,9 +80,14 @@ class _Row(NamedTuple):
     input_key: str | None
     output: str | None
     output_key: str | None
+    exit_code: str
+    duration_ms: int | None
     deleted: bool
+    deleted_at: datetime | None
+    deleted_by: str | None
     hidden: bool
     created_position: int
+    closed_position: int | None
     version: int
     state: bytes
 
@@ -107,8 +116,13 @@ _CHANGING: Final = (
     "input_key",
     "output",
     "output_key",
+    "exit_code",
+    "duration_ms",
     "deleted",
+    "deleted_at",
+    "deleted_by",
     "hidden",
+    "closed_position",
     "version",
     "state",
 )
@@ -120,6 +134,12 @@ def _row(change: Change) -> _Row:
     created = state.created
     job_id = text(created.job_id)
     title = text(title_of(state))
+    duration_ms = None
+    if state.started_at is not None and state.ended_at is not None:
+        # Both are told by reporters, whose clocks may disagree.
+        duration_ms = max(0, (state.ended_at - state.started_at) // MILLISECOND)
+    deletion = _first(change.facts, _DELETION)
+    closing = _first(change.facts, CLOSING_TYPES)
     return _Row(
         change.uuid,
         state.number,
@@ -149,9 +169,21 @@ def _row(change: Change) -> _Row:
         document_of(created.input, fold=True),
         document_of(state.output, fold=False),
         document_of(state.output, fold=True),
+        text(state.exit_code),
+        duration_ms,
         state.deleted,
+        deletion.recorded_at if deletion else None,
+        text(deletion.actor) if deletion else None,
         state.deleted or state.erased,
         state.created_position,
+        closing.position if closing else None,
         state.version,
         encode(state),
     )
+
+
+def _first(facts: Sequence[AnyRecorded], types: frozenset[str]) -> AnyRecorded | None:
+    for fact in facts:
+        if fact.type in types:
+            return fact
+    return None

@@ -1,12 +1,10 @@
-"""The history view: for each job its executions, newest first, deleted ones included.
+"""How a job's executions went, deleted ones included, in the executions view's own tables.
 
-Of an erased execution the row stays without its job's name, because the log no longer knows it.
-`estimate` reads from it how long a job typically takes.
+`query` gives them newest first, and from those that ended well how long a job typically takes. Of an
+erased execution there is a row without its job's name, because the log no longer knows it.
 
 A row keeps the positions of its execution's creation and end, between which it was open: at every
 position from the one on, and no more at the other. So `as_of` tells what was open as of any position.
 
-Counts of how a job's executions stand and ended are kept as differences of what a row counted for
-before and after, so they can be taken back: an erased execution counts for nothing, since a rebuild
-could not know whose it was. Deleted ones count, but are not shown as a job's last one.
+`search` looks for those that are there still, by conditions and in any order.
 """

@@ -1,4 +1,4 @@
-"""Reads from the history view what was open as of a position of the log.
+"""Reads from the executions view what was open as of a position of the log.
 
 How it stood there is told by its events up to that position (see `api.native.as_of`).
 """
@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger.store.queries import load
-from projections.history.projector import HistoryProjector
+from projections.executions.projector import ExecutionsProjector
 from projections.port import Pool
 from projections.reading import listing, newest
 
@@ -39,7 +39,7 @@ async def open_then(
     limit: int = 50,
 ) -> OpenThen:
     """List the executions that were open as of a position, newest first."""
-    async with listing(pool, HistoryProjector.name, HistoryProjector.version) as connection:
+    async with listing(pool, ExecutionsProjector.name, ExecutionsProjector.version) as connection:
         reflects, rows, more = await newest(
             connection,
             _SQL["open_then"],

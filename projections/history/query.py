@@ -1,4 +1,4 @@
-"""Reads the history view; see `projections.executions.query` for what all queries have in common."""
+"""Reads histories; see `projections.executions.query` for what all queries have in common."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,13 +9,14 @@ from uuid import UUID
 from msgspec import Struct
 
 from ledger.store.queries import load
-from projections.history.projector import HistoryProjector
+from projections.executions.projector import ExecutionsProjector
+from projections.fold import DECODE
 from projections.port import Pool, Reader
 from projections.reading import listing, newest, reading
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
-_NAME: Final = HistoryProjector.name
-_VERSION: Final = HistoryProjector.version
+_NAME: Final = ExecutionsProjector.name
+_VERSION: Final = ExecutionsProjector.version
 
 
 class HistoryRow(Struct, frozen=True, kw_only=True):
@@ -82,7 +83,30 @@ async def page(
 
 
 def _history_row(row: Any) -> HistoryRow:
-    return HistoryRow(**{name: row[name] for name in HistoryRow.__struct_fields__})
+    state = DECODE(row["state"])
+    created = state.created
+    return HistoryRow(
+        uuid=state.uuid,
+        number=state.number or 0,
+        organization=state.organization,
+        job_id=created.job_id,
+        status=state.status,
+        outcome=state.outcome,
+        cause=state.cause,
+        exit_code=state.exit_code,
+        attempt=state.attempt,
+        created_at=state.created_at,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        duration_ms=row["duration_ms"],
+        is_restart=created.restart_of is not None,
+        user=created.user,
+        trigger=created.trigger,
+        deleted_at=row["deleted_at"],
+        deleted_by=row["deleted_by"],
+        erased=state.erased,
+        created_position=row["created_position"],
+    )
 
 
 async def estimate(reader: Reader, organization: str, job_ids: Sequence[str]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Searches the history view: by conditions that PostgreSQL checks, in any order, page by page.
+"""Searches the executions view: by conditions that PostgreSQL checks, in any order, page by page.
 
 What these conditions cannot say is left to the caller, who scans narrow rows.
 """
@@ -13,13 +13,13 @@ from msgspec import Struct
 
 from ledger.store.queries import load
 from projections.encoded import text
-from projections.history.projector import HistoryProjector
+from projections.executions.projector import ExecutionsProjector
 from projections.port import Pool
 from projections.reading import listing
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "search.sql")
-_NAME: Final = HistoryProjector.name
-_VERSION: Final = HistoryProjector.version
+_NAME: Final = ExecutionsProjector.name
+_VERSION: Final = ExecutionsProjector.version
 SCAN_PAGE: Final = 2000
 
 SortKey: TypeAlias = Literal["id", "job_id", "start_time", "end_time", "status"]

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ledger.jobs.state import JobState
 from ledger.store.queries import load
 from projections.encoded import text
-from projections.history.projector import HistoryProjector
+from projections.executions.projector import ExecutionsProjector
 from projections.jobs.projector import DECODE_JOB, JobsProjector
 from projections.port import Pool, Reader
 from projections.reading import listing, reading
@@ -19,7 +19,7 @@ from projections.reading import listing, reading
 _SQL: Final = load(Path(__file__).parent / "sql" / "read.sql")
 _NAME: Final = JobsProjector.name
 _VERSION: Final = JobsProjector.version
-_HISTORY: Final = (HistoryProjector.name, HistoryProjector.version)
+_EXECUTIONS: Final = (ExecutionsProjector.name, ExecutionsProjector.version)
 """Whose rows tell a job's last execution, and how its executions ended."""
 
 
@@ -134,7 +134,7 @@ async def _one(
     organizations: Sequence[str] | None,
     include_retired: bool,  # noqa: FBT001 - private, mirrors the statement
 ) -> FoundJob:
-    async with reading(reader, *_HISTORY), reading(reader, _NAME, _VERSION):
+    async with reading(reader, *_EXECUTIONS), reading(reader, _NAME, _VERSION):
         row = await reader.fetchrow(_SQL[statement], key, organizations, include_retired)
         if row is None:
             return FoundJob(position=0, job=None)
@@ -178,7 +178,7 @@ async def page(
     """List jobs by job id, then organization; *tags*: any of them."""
     told = (organizations, include_retired, tags, job_type, path_prefix)
     total: int | None = None
-    async with reading(pool, *_HISTORY), listing(pool, _NAME, _VERSION) as connection:
+    async with reading(pool, *_EXECUTIONS), listing(pool, _NAME, _VERSION) as connection:
         rows = await connection.fetch(_SQL["page"], *told, *(after or (None, None)), limit + 1)
         if with_total:
             total = await connection.fetchval(_SQL["total"], *told)

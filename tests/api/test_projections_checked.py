@@ -91,10 +91,12 @@ async def test_what_was_set_aside_comes_back(database_url: str, tmp_path: Path) 
         data = await before.node.store.pool.fetchval(read, stream)
         for projector in PROJECTORS:
             await before.node.covered(projector.name)
-        await before.node.store.pool.execute(
-            "update projections.projection set position = 0 where name = 'history'"
-        )
-        await before.node.store.pool.execute("truncate view_history.history, view_history.counts")
+    # While nobody runs, or it would be made again from what it is about to lose.
+    await tamper(
+        database_url,
+        "update projections.projection set position = 0 where name = 'executions';"
+        "truncate view_executions.executions, view_executions.counts, view_executions.endings",
+    )
     await tamper(database_url, "update ledger.events set data = '[]' where stream = $1", stream)
     async with serving(database_url, tmp_path) as server:
         listed = await eventually(lambda: _aside(server))
@@ -102,18 +104,18 @@ async def test_what_was_set_aside_comes_back(database_url: str, tmp_path: Path) 
         assert "UndecodableEvent" in listed["error"]
         code, told = await shell(server, "projections")
         assert (code, stream in told) == (0, True)
-        code, told = await shell(server, "projections", "replay", "history", stream)
+        code, told = await shell(server, "projections", "replay", "executions", stream)
         assert code == 1
         assert "failed again" in told
         await tamper(
             database_url, "update ledger.events set data = $2 where stream = $1", stream, data
         )
-        replayed = (await server.post("/v1/projections/history/replay")).expect(200).json
+        replayed = (await server.post("/v1/projections/executions/replay")).expect(200).json
         assert [one["events"] for one in replayed["replayed"]] == [1]
-        assert (await verified(server, "history"))["sound"] is True
+        assert (await verified(server, "executions"))["sound"] is True
 
 
 async def _aside(server: Server) -> Any:
     views = (await server.get("/v1/projections")).expect(200).json["projections"]
-    history = next(view for view in views if view["name"] == "history")
-    return history.get("quarantined") and history["quarantine"][0]
+    executions = next(view for view in views if view["name"] == "executions")
+    return executions.get("quarantined") and executions["quarantine"][0]

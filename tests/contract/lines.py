@@ -4,14 +4,14 @@ from api.streaming.reading import LogReader
 from ledger.store.postgres import PostgresStore
 from projections.registry import PROJECTORS
 
-_HISTORY = next(projector for projector in PROJECTORS if projector.name == "history")
+_EXECUTIONS = next(projector for projector in PROJECTORS if projector.name == "executions")
 
 
-async def with_history(store: PostgresStore) -> None:
+async def with_executions(store: PostgresStore) -> None:
     """Make the empty view that the reader's statements name."""
     await store.pool.execute(
-        "create schema if not exists view_history; set search_path = view_history;"
-        + _HISTORY.schema_sql
+        "create schema if not exists view_executions; set search_path = view_executions;"
+        + _EXECUTIONS.schema_sql
         + "; set search_path = public"
     )
 

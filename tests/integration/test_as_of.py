@@ -18,8 +18,8 @@ from ledger.store.migrate import migrate
 from ledger.store.port import AnyRecorded
 from ledger.store.postgres import PostgresStore
 from ledger.store.queries import load
+from projections.executions.projector import ExecutionsProjector
 from projections.history.as_of import open_then
-from projections.history.projector import HistoryProjector
 from projections.port import MIGRATIONS
 from projections.verify import verify
 from tests.unit.projections.ground import catch_up, fold_into, ledger, runner, write
@@ -81,7 +81,7 @@ async def test_the_list_of_any_position_is_a_fold_s(database_url: str, seed: int
         ]
         await write(store, [world.append(stream, x.ExecutionErased()) for stream in closed])
         log = await store.read_log(after=0, limit=10_000)
-        projector = HistoryProjector()
+        projector = ExecutionsProjector()
         await catch_up(await runner(store, projector, batch_events=17), len(log))
         assert (await verify(store.pool, store.tail, projector)).is_sound
         now = folded(log, len(log))
@@ -127,7 +127,7 @@ async def test_the_first_end_is_kept(database_url: str, size: int, times: int) -
             world.append(stream, x.ExecutionDeleted(), x.ExecutionErased()),
         ]
     )
-    projector = HistoryProjector()
+    projector = ExecutionsProjector()
     connection = await asyncpg.connect(database_url)
     async with ledger(database_url):
         await fold_into(connection, "folded", projector, [])
@@ -135,7 +135,7 @@ async def test_the_first_end_is_kept(database_url: str, size: int, times: int) -
             batch = log[first : first + size]
             for _ in range(times):
                 await projector.apply(connection, batch)
-            closed = await connection.fetchval("select closed_position from history")
+            closed = await connection.fetchval("select closed_position from executions")
             assert closed == (3 if batch[-1].position >= 3 else None)
     await connection.close()
 
@@ -156,7 +156,7 @@ async def seen(
             51,
         )
     nodes = nodes_of(json.loads(text)[0]["Plan"])
-    scans = [node for node in nodes if node.get("Relation Name") == "history"]
+    scans = [node for node in nodes if node.get("Relation Name") == "executions"]
     assert "Seq Scan" not in {scan["Node Type"] for scan in scans}
     return sum(
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
@@ -170,17 +170,19 @@ async def fill(store: PostgresStore, *, still_open: str, lasting: int = 1_000) -
     *still_open* is the condition on the number, `i`, of those that do not end; others end *lasting*
     positions after they were created.
     """
-    await runner(store, HistoryProjector())
+    await runner(store, ExecutionsProjector())
     await store.pool.execute(
-        "insert into view_history.history (uuid, number, organization, job_id, status, exit_code,"
-        ' attempt, created_at, is_restart, "user", trigger, erased, created_position,'
-        " closed_position, version, state)"
-        " select gen_random_uuid(), i, case when i % 50 = 0 then 'small' else 'acme' end,"
-        " 'job' || i % 40, 'pending', '', 1, now(), false, '', '', false, i * 10,"
-        f" case when not ({still_open}) then i * 10 + {lasting} end, 1, ''"
-        " from generate_series(1, 100000) i"
+        "insert into view_executions.executions (uuid, number, oid, organization, job_id, job_key,"
+        ' pipeline_id, status, phase, created_at, created_ms, title, title_key, "user", trigger,'
+        " storage_id, labels, exit_code, deleted, hidden, created_position, closed_position, version,"
+        " state)"
+        " select gen_random_uuid(), i, i, case when i % 50 = 0 then 'small' else 'acme' end,"
+        " 'job' || i % 40, '', '', case when open then 'pending' else 'finished' end, '', now(), i,"
+        " '', '', '', '', '', '{}', '', false, false, i * 10,"
+        f" case when not open then i * 10 + {lasting} end, 1, ''"
+        f" from (select i, {still_open} as open from generate_series(1, 100000) i) made"
     )
-    await store.pool.execute("analyze view_history.history")
+    await store.pool.execute("analyze view_executions.executions")
 
 
 async def test_the_list_reads_little_besides_what_was_open(database_url: str) -> None:
@@ -213,28 +215,38 @@ async def test_what_closed_since_is_found_by_its_interval(database_url: str) -> 
             assert await seen(store, position, scope="small") <= 5_000, position
 
 
-async def test_an_upgrade_takes_away_the_view_that_told_it(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("migration", "gone"),
+    [
+        ("0002_documents_are_executions.sql", "documents"),
+        ("0003_history_tells_what_was_open.sql", "spans"),
+        ("0004_history_is_in_executions.sql", "history"),
+    ],
+)
+async def test_an_upgrade_takes_away_the_view_that_told_it(
+    database_url: str, migration: str, gone: str
+) -> None:
     """All its generations with what they had set aside, and of no other view anything."""
     async with ledger(database_url) as store:
-        await runner(store, HistoryProjector())
+        await runner(store, ExecutionsProjector())
         await store.pool.execute(
             "delete from public.jobledger_migrations"
-            " where name = 'projections/0003_history_tells_what_was_open.sql';"
+            f" where name = 'projections/{migration}';"
             "insert into projections.projection (name, generation, version)"
-            " select 'spans', unnest(array['live', 'rebuild', 'verify']), 1;"
+            f" select '{gone}', unnest(array['live', 'rebuild', 'verify']), 1;"
             "insert into projections.quarantine (name, generation, stream, from_position, attempts)"
             " select name, generation, 'execution/x', 1, 3 from projections.projection;"
-            "create schema view_spans; create table view_spans.spans ();"
-            "create schema view_spans_rebuild; create schema view_spans_verify"
+            f"create schema view_{gone}; create table view_{gone}.rows ();"
+            f"create schema view_{gone}_rebuild; create schema view_{gone}_verify"
         )
         assert len(await migrate(database_url, MIGRATIONS)) == 1
         for left in ("projections.projection", "projections.quarantine"):
             rows = await store.pool.fetch(f"select name, generation from {left}")
-            assert [tuple(row) for row in rows] == [("history", "live")]
+            assert [tuple(row) for row in rows] == [("executions", "live")]
         schemas = await store.pool.fetch(
             "select nspname from pg_namespace where nspname ~ '^view_'"
         )
-        assert [row["nspname"] for row in schemas] == ["view_history"]
+        assert [row["nspname"] for row in schemas] == ["view_executions"]
 
 
 def nodes_of(plan: dict[str, Any]) -> list[dict[str, Any]]:

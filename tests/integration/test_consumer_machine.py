@@ -30,7 +30,7 @@ from api.node import OWN_MIGRATIONS
 from ledger.ids import new_uuid
 from ledger.store.migrate import migrate
 from ledger.store.postgres import PostgresStore
-from tests.contract.lines import reader_of, with_history
+from tests.contract.lines import reader_of, with_executions
 from tests.contract.log import one
 
 T = TypeVar("T")
@@ -391,7 +391,7 @@ def test_consumers_behave_like_the_model(module_database_url: str) -> None:
     async def prepare() -> None:
         await migrate(module_database_url, OWN_MIGRATIONS)
         store = await PostgresStore.open(module_database_url)
-        await with_history(store)
+        await with_executions(store)
         await store.close()
 
     asyncio.run(prepare())

@@ -13,7 +13,7 @@ from api.consumers.terms import Filter, Terms
 from api.node import OWN_MIGRATIONS
 from ledger.store.migrate import migrate
 from ledger.store.postgres import PostgresStore
-from tests.contract.lines import reader_of, with_history
+from tests.contract.lines import reader_of, with_executions
 from tests.contract.log import one
 from tests.integration.test_consumer_machine import stream_in
 
@@ -63,7 +63,7 @@ async def here(database_url: str) -> AsyncIterator[Here]:
     """Make a consumer."""
     await migrate(database_url, OWN_MIGRATIONS)
     store = await PostgresStore.open(database_url)
-    await with_history(store)
+    await with_executions(store)
     made = await catalog.create(
         store.pool,
         organization="acme",

@@ -144,18 +144,18 @@ async def test_a_log_whose_end_was_cut(database_url: str) -> None:
         head = await put(store, world.lives(5))
     await tamper(database_url, "delete from ledger.events where position > $1", head - 3)
     async with ledger(database_url) as store:
-        supervisor = Supervisor(store.pool, store.tail, [_named("history")], lease_s=1)
+        supervisor = Supervisor(store.pool, store.tail, [_named("executions")], lease_s=1)
         await supervisor.start()
 
         async def stalled() -> bool:
-            found = await checkpoints.read_one(store.pool, "history")
+            found = await checkpoints.read_one(store.pool, "executions")
             return found.state == "stalled" and "has no events after" in (found.error or "")
 
         await eventually(stalled)
         await put(store, World(9).lives(3))
 
         async def goes_on() -> bool:
-            found = await checkpoints.read_one(store.pool, "history")
+            found = await checkpoints.read_one(store.pool, "executions")
             return (found.position, found.state) == (store.tail.head, "running")
 
         await eventually(goes_on, deadline_s=20)
@@ -173,12 +173,12 @@ async def test_a_fresh_fold_says_that_the_log_was_cut(database_url: str) -> None
     world = World(10)
     async with ledger(database_url) as store:
         head = await put(store, world.lives(5))
-        await catch_up(await runner(store, _named("history")), head)
+        await catch_up(await runner(store, _named("executions")), head)
     await tamper(database_url, "delete from ledger.events where position > $1", head - 3)
     async with ledger(database_url) as store:
         with pytest.raises(Corrupt, match="has no events after"):
             async with asyncio.timeout(20):
-                await verify(store.pool, store.tail, _named("history"))
+                await verify(store.pool, store.tail, _named("executions"))
 
 
 @EACH

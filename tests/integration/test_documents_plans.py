@@ -28,7 +28,7 @@ FILL = """
 insert into view_executions.executions (
     uuid, number, oid, organization, job_id, job_key, pipeline_id, status, phase, outcome,
     created_at, started_at, ended_at, created_ms, title, title_key, "user", trigger, storage_id, tags, labels,
-    depends_on, input, input_key, deleted, hidden, created_position, version, state)
+    depends_on, input, input_key, exit_code, deleted, hidden, created_position, version, state)
 select gen_random_uuid(), i, lpad(to_hex(i), 24, '0'),
     case when i % 50 = 0 then 'small' else 'acme' end,
     case when i % 5000 = 3 then 'Seldom' else 'Job' || i % 40 end,
@@ -40,7 +40,7 @@ select gen_random_uuid(), i, lpad(to_hex(i), 24, '0'),
     floor(extract(epoch from now()) * 1000) - 1000 * (50000 - i), 'Title ' || i, 'title ' || i,
     'user' || i % 500, 'rest', case when i % 100 = 0 then 's' || i % 1000 else '' end,
     case when i % 2000 = 0 then array['rare'] end, '{}', null,
-    jsonb_build_object('n', i), jsonb_build_object('n', i), false, false, i, 1, '\\xc0'
+    jsonb_build_object('n', i), jsonb_build_object('n', i), 'OK', false, false, i, 1, '\\xc0'
 from generate_series(1, 50000) i;
 insert into view_executions.counts
 select organization, job_id, job_key, pipeline_id, phase, date_trunc('hour', created_at), count(*)

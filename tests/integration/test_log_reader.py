@@ -22,7 +22,7 @@ from tests.contract.log import CONTEXT, STEP, one, progressed, write
 from tests.unit.streaming.rows import INSTANTS, WHOLE_SECONDS
 
 ALL = EventFilter(organizations=None, with_keys=True)
-HISTORY = next(projector for projector in PROJECTORS if projector.name == "history")
+EXECUTIONS = next(projector for projector in PROJECTORS if projector.name == "executions")
 OTHER = Context(organization="other", actor="test")
 
 
@@ -36,7 +36,7 @@ async def store(database_url: str) -> AsyncIterator[PostgresStore]:
     """Open the store of a database with the view that tells which job an execution is of."""
     opened = await PostgresStore.open(database_url)
     await opened.pool.execute(
-        "create schema view_history; set search_path = view_history;" + HISTORY.schema_sql
+        "create schema view_executions; set search_path = view_executions;" + EXECUTIONS.schema_sql
     )
     yield opened
     await opened.close()

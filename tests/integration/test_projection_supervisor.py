@@ -89,7 +89,7 @@ async def test_a_node_that_owns_nothing_polls(database_url: str) -> None:
         head = await write(store, world.lives(3))
         await asyncio.gather(*(waits.wait_for(name, head, 10.0) for name in NAMES * 5))
         with pytest.raises(ProjectionLagging):
-            await waits.wait_for("history", head + 1, 0.02)
+            await waits.wait_for("executions", head + 1, 0.02)
         await waits.close()
 
 

@@ -93,8 +93,7 @@ def _page(start: int, count: int, total: int, before: int | None = None) -> Any:
 
 async def _find(incoming: Incoming, wanted: Search) -> tuple[tuple[JobExecutionDocument, ...], int]:
     call = incoming.call
-    for view in ("history", "executions"):
-        await call.node.covered(view, call.minimum_position)
+    await call.node.covered("executions", call.minimum_position)
     narrowed = narrow(wanted.condition)
     if narrowed.is_all and len(wanted.sorts) <= 1:
         sort = wanted.sorts[0] if wanted.sorts else None

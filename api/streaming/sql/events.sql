@@ -19,8 +19,8 @@ from (
         and ($8::text is null
             or e.stream = 'job/' || e.organization || '/' || $8
             or (e.stream like 'execution/%' and exists (
-                select from view_history.history h
-                where h.uuid = substring(e.stream from 11)::uuid and h.job_id = $8)))
+                select from view_executions.executions x
+                where x.uuid = substring(e.stream from 11)::uuid and x.job_id = $8)))
     order by e.position
     limit $3
 ) page
@@ -48,8 +48,8 @@ from (
         and ($8::text is null
             or e.stream = 'job/' || e.organization || '/' || $8
             or (e.stream like 'execution/%' and exists (
-                select from view_history.history h
-                where h.uuid = substring(e.stream from 11)::uuid and h.job_id = $8)))
+                select from view_executions.executions x
+                where x.uuid = substring(e.stream from 11)::uuid and x.job_id = $8)))
     order by e.version
     limit $3
 ) page
@@ -86,8 +86,8 @@ from (
             and ($8::text is null
                 or e.stream = 'job/' || e.organization || '/' || $8
                 or (e.stream like 'execution/%' and exists (
-                    select from view_history.history h
-                    where h.uuid = substring(e.stream from 11)::uuid and h.job_id = $8)))
+                    select from view_executions.executions x
+                    where x.uuid = substring(e.stream from 11)::uuid and x.job_id = $8)))
         order by e.position
         limit $3
     ) page

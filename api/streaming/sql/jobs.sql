@@ -2,4 +2,4 @@
 
 -- name: jobs_of
 -- $1 executions' uuids.
-select uuid, job_id from view_history.history where uuid = any($1::uuid[]);
+select uuid, job_id from view_executions.executions where uuid = any($1::uuid[]);

@@ -3,20 +3,15 @@
 -- name: page
 -- $1 organization or null for all, $2 job_id or null, $3 statuses or null, $4 before (created_position,
 -- exclusive) or null, $5 limit. Newest first. Planned with the values at hand.
+-- is_full: it needs a slot of its job, and all of them are taken.
 select p.position as reflects, a.*
 from projections.projection p
 left join lateral (
-    select a.uuid, a.number, a.organization, a.job_id, a.status,
-        case
-            when a.waiting_for = 'worker' and a.queue_job <> '' and a.slots <= (
-                select count(*) from view_active.active h
-                where h.holds_slot and h.organization = a.organization and h.job_id = a.queue_job
-            ) then 'capacity'
-            else a.waiting_for
-        end as waiting_for,
-        a.waits_for, a.ready_at, a.priority, a.when_running, a.worker, a.step_types, a.percent, a.total_items,
-        a.processed_items, a.attempt, a.created_at, a.started_at, a.due_at, a.due_who,
-        a.created_position
+    select a.state, a.step_types, a.created_position,
+        a.queue_job <> '' and a.slots <= (
+            select count(*) from view_active.active h
+            where h.holds_slot and h.organization = a.organization and h.job_id = a.queue_job
+        ) as is_full
     from view_active.active a
     where ($1::text is null or a.organization = $1)
         and ($2::text is null or a.job_id = $2)
@@ -78,10 +73,10 @@ fitting as (
         and k.step_types <@ $2::text[]
 ),
 found as (
-    select c.uuid, c.number, c.organization, c.job_id, c.priority, c.version, c.rank_at
+    select c.uuid, c.number, c.organization, c.job_id, c.version, c.rank_at
     from fitting f
     cross join lateral (
-        select a.uuid, a.number, a.organization, a.job_id, a.priority, a.version, a.rank_at
+        select a.uuid, a.number, a.organization, a.job_id, a.version, a.rank_at
         from view_active.active a
         where a.claimable
             and a.organization = f.organization
@@ -91,9 +86,9 @@ found as (
         limit case when f.queue_job = '' then $4::bigint else f.free end
     ) c
     union all
-    select c.uuid, c.number, c.organization, c.job_id, c.priority, c.version, c.rank_at
+    select c.uuid, c.number, c.organization, c.job_id, c.version, c.rank_at
     from (
-        select a.uuid, a.number, a.organization, a.job_id, a.priority, a.version, a.rank_at
+        select a.uuid, a.number, a.organization, a.job_id, a.version, a.rank_at
         from view_active.active a
         where a.timed
             and a.ready_at <= $3
@@ -107,7 +102,7 @@ found as (
         limit $4
     ) c
 )
-select f.uuid, f.number, f.organization, f.job_id, f.priority, f.version
+select f.uuid, f.number, f.organization, f.job_id, f.version
 from found f
 order by f.rank_at, f.number
 limit $4;

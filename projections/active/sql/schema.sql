@@ -1,4 +1,4 @@
--- One row an open execution. Filled by projector.py; `state` is an outline.
+-- One row an open execution. Filled by projector.py; what it is asked for, and `state`, an outline.
 
 create table active (
     uuid uuid primary key,
@@ -6,29 +6,15 @@ create table active (
     organization text collate "C" not null,
     job_id text collate "C" not null,
     status text collate "C" not null,
-    waiting_for text collate "C",
     ready_at timestamptz,
-    priority smallint not null,
-    when_running text collate "C" not null,
-    worker text not null,
     step_types text[] collate "C" not null,  -- distinct and sorted; a worker must offer all of them
-    percent double precision,
-    total_items bigint,
-    processed_items bigint,
-    attempt integer not null,
-    created_at timestamptz not null,
-    started_at timestamptz,
-    due_at timestamptz,
-    due_who text,
     claimable boolean not null,              -- a worker may take it now
     timed boolean not null,                  -- a worker may take it from ready_at on
     queue_job text collate "C" not null,     -- the job one of whose slots it needs to start; else empty
     slots integer not null,                  -- how many slots that job has; 0 without a limit
     holds_slot boolean not null,             -- it started, and has a slot of its job until it closes
     rank_at timestamptz not null,            -- since when it waits, put back by its priority
-    waits_for uuid[],                        -- null: for nothing
     created_position bigint not null,
-    position bigint not null,
     version integer not null,
     state bytea not null
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);

@@ -13,32 +13,18 @@ delete from active where uuid = any($1::uuid[]);
 -- further stays.
 update active a set
     status = n.status,
-    waiting_for = n.waiting_for,
     ready_at = n.ready_at,
-    worker = n.worker,
-    percent = n.percent,
-    total_items = n.total_items,
-    processed_items = n.processed_items,
-    attempt = n.attempt,
-    started_at = n.started_at,
-    due_at = n.due_at,
-    due_who = n.due_who,
     claimable = n.claimable,
     timed = n.timed,
     queue_job = n.queue_job,
     slots = n.slots,
     holds_slot = n.holds_slot,
     rank_at = n.rank_at,
-    position = n.position,
     version = n.version,
     state = n.state
 from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::double precision[],
-    $7::bigint[], $8::bigint[], $9::integer[], $10::timestamptz[], $11::timestamptz[], $12::text[],
-    $13::boolean[], $14::boolean[], $15::text[], $16::integer[], $17::boolean[],
-    $18::timestamptz[], $19::bigint[], $20::integer[], $21::bytea[]
+    $1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[], $5::boolean[], $6::text[], $7::integer[],
+    $8::boolean[], $9::timestamptz[], $10::integer[], $11::bytea[]
 ) as n (
-    uuid, status, waiting_for, ready_at, worker, percent, total_items, processed_items, attempt,
-    started_at, due_at, due_who, claimable, timed, queue_job, slots, holds_slot, rank_at, position,
-    version, state)
+    uuid, status, ready_at, claimable, timed, queue_job, slots, holds_slot, rank_at, version, state)
 where a.uuid = n.uuid and a.version < n.version;

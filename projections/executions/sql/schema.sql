@@ -30,9 +30,14 @@ create table executions (
     input_key jsonb,
     output jsonb,
     output_key jsonb,
+    exit_code text not null,
+    duration_ms bigint,                     -- from first start to end, waits in between included
     deleted boolean not null,
+    deleted_at timestamptz,
+    deleted_by text,
     hidden boolean not null,                -- deleted or erased: no find looks for it
     created_position bigint not null unique,
+    closed_position bigint,                 -- of the event that ended it; null: it is open
     version integer not null,
     state bytea not null
 ) with (fillfactor = 85, autovacuum_analyze_scale_factor = 0.05);
@@ -41,6 +46,8 @@ create table executions (
 -- order is by created_ms, then oid.
 create index executions_by_organization on executions (organization, created_position);
 create index executions_by_job on executions (organization, job_id, created_position);
+create index executions_last on executions (organization, job_id, created_position)
+    where not deleted;
 create index executions_by_job_anywhere on executions (job_id, created_position);
 create index executions_by_user on executions ("user", created_position);
 create index executions_by_storage on executions (storage_id, created_position)
@@ -50,6 +57,14 @@ create index executions_open on executions (created_position)
 create index executions_not_ok on executions (created_position)
     where outcome in ('warning', 'error');
 create index executions_aborted on executions (created_position) where status = 'aborted';
+-- How long those took that went well.
+create index executions_durations on executions (organization, job_id, created_position)
+    include (duration_ms)
+    where status = 'finished' and outcome = 'ok' and duration_ms is not null;
+-- What was open as of a position is open still, or closed since. The index of intervals costs most to
+-- write, so an execution comes into it only when it closes.
+create index executions_closed on executions using gist (int8range(created_position, closed_position))
+    where closed_position is not null;
 create index found_newest on executions (created_ms, oid);
 create index found_by_organization on executions (organization, created_ms, oid);
 create index found_by_job on executions (job_key, created_ms, oid);
@@ -80,3 +95,15 @@ create table counts (
     count bigint not null,
     primary key (organization, job_id, pipeline_id, phase, hour)
 ) with (fillfactor = 70);
+
+-- How a job's executions stand and ended: deleted ones included, erased ones not.
+create table endings (
+    organization text collate "C" not null,
+    job_id text collate "C" not null,
+    open bigint not null,
+    ok bigint not null,
+    warning bigint not null,
+    error bigint not null,
+    aborted bigint not null,
+    primary key (organization, job_id)
+) with (fillfactor = 50);

@@ -30,18 +30,24 @@ update executions e set
     input_key = n.input_key::jsonb,
     output = n.output::jsonb,
     output_key = n.output_key::jsonb,
+    exit_code = n.exit_code,
+    duration_ms = n.duration_ms,
     deleted = n.deleted,
+    deleted_at = coalesce(e.deleted_at, n.deleted_at),
+    deleted_by = coalesce(e.deleted_by, n.deleted_by),
     hidden = n.hidden,
+    closed_position = coalesce(e.closed_position, n.closed_position),
     version = n.version,
     state = n.state
 from unnest(
     $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
     $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
     $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
-    $21::text[], $22::text[], $23::text[], $24::boolean[], $25::boolean[], $26::integer[],
-    $27::bytea[]
+    $21::text[], $22::text[], $23::text[], $24::text[], $25::bigint[], $26::boolean[],
+    $27::timestamptz[], $28::text[], $29::boolean[], $30::bigint[], $31::integer[], $32::bytea[]
 ) as n (
     uuid, job_id, job_key, pipeline_id, status, phase, outcome, started_at, ended_at, started_ms,
     ended_ms, title, title_key, "user", trigger, storage_id, tags, labels, depends_on, input,
-    input_key, output, output_key, deleted, hidden, version, state)
+    input_key, output, output_key, exit_code, duration_ms, deleted, deleted_at, deleted_by, hidden,
+    closed_position, version, state)
 where e.uuid = n.uuid and e.version < n.version;

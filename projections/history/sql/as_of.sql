@@ -7,27 +7,27 @@
 -- Those closed since are all found by their intervals before they are put in order: no plan then looks
 -- for a page of them through everything that was created later.
 with closed_since as materialized (
-    select h.uuid, h.created_position
-    from view_history.history h
-    where h.closed_position is not null
-        and int8range(h.created_position, h.closed_position) @> $2::bigint
-        and ($1::text is null or h.organization = $1)
-        and ($3::text is null or h.job_id = $3)
-        and ($4 or h.deleted_at is null)
-        and ($5::bigint is null or h.created_position < $5)
+    select e.uuid, e.created_position
+    from view_executions.executions e
+    where e.closed_position is not null
+        and int8range(e.created_position, e.closed_position) @> $2::bigint
+        and ($1::text is null or e.organization = $1)
+        and ($3::text is null or e.job_id = $3)
+        and ($4 or not e.deleted)
+        and ($5::bigint is null or e.created_position < $5)
 ), still_open as (
-    select h.uuid, h.created_position
-    from view_history.history h
-    where h.closed_position is null
-        and h.created_position <= $2
-        and ($1 is null or h.organization = $1)
-        and ($3 is null or h.job_id = $3)
-        and ($4 or h.deleted_at is null)
-        and ($5 is null or h.created_position < $5)
-    order by h.created_position desc
+    select e.uuid, e.created_position
+    from view_executions.executions e
+    where e.status in ('pending', 'running', 'pausing', 'paused', 'aborting')
+        and e.created_position <= $2
+        and ($1 is null or e.organization = $1)
+        and ($3 is null or e.job_id = $3)
+        and ($4 or not e.deleted)
+        and ($5 is null or e.created_position < $5)
+    order by e.created_position desc
     limit $6
 )
-select p.position as reflects, h.*
+select p.position as reflects, e.*
 from projections.projection p
 left join lateral (
     select * from closed_since
@@ -35,5 +35,5 @@ left join lateral (
     select * from still_open
     order by created_position desc
     limit $6
-) h on true
-where p.name = 'history' and p.generation = 'live';
+) e on true
+where p.name = 'executions' and p.generation = 'live';

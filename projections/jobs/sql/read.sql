@@ -1,16 +1,16 @@
 -- Reading the jobs view; see ../../executions/sql/read.sql for the form of the answers.
--- A job's last execution and its counts are the history view's, so an answer reflects what both do.
+-- A job's last execution and its counts are the executions view's, so an answer reflects what both do.
 -- The last one is asked for by a range that holds one job id, in the order of the index on it: by
 -- equality, the planner may look through everybody's newest rows for a job that has none.
 
 -- name: by_job_id
 -- $1 job id.
 -- $2 organizations or null for all, $3 whether retired ones are found. Of several organizations' the first by name.
-select least(p.position, h.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
+select least(p.position, x.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
     l.status as last_status, l.outcome as last_outcome, l.created_at as last_created_at,
     l.ended_at as last_ended_at, c.open, c.ok, c.warning, c.error, c.aborted
 from projections.projection p
-join projections.projection h on h.name = 'history' and h.generation = 'live'
+join projections.projection x on x.name = 'executions' and x.generation = 'live'
 left join lateral (
     select j.organization, j.job_id, j.state
     from view_jobs.jobs j
@@ -22,23 +22,23 @@ left join lateral (
 ) j on true
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
-    from view_history.history r
-    where r.organization = j.organization and r.deleted_at is null
+    from view_executions.executions r
+    where r.organization = j.organization and not r.deleted
         and r.job_id >= j.job_id and r.job_id <= j.job_id
     order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
-left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
+left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
 where p.name = 'jobs' and p.generation = 'live';
 
 -- name: by_uuid
 -- $1 uuid.
 -- $2 organizations or null for all, $3 whether retired ones are found.
-select least(p.position, h.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
+select least(p.position, x.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
     l.status as last_status, l.outcome as last_outcome, l.created_at as last_created_at,
     l.ended_at as last_ended_at, c.open, c.ok, c.warning, c.error, c.aborted
 from projections.projection p
-join projections.projection h on h.name = 'history' and h.generation = 'live'
+join projections.projection x on x.name = 'executions' and x.generation = 'live'
 left join lateral (
     select j.organization, j.job_id, j.state
     from view_jobs.jobs j
@@ -50,23 +50,23 @@ left join lateral (
 ) j on true
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
-    from view_history.history r
-    where r.organization = j.organization and r.deleted_at is null
+    from view_executions.executions r
+    where r.organization = j.organization and not r.deleted
         and r.job_id >= j.job_id and r.job_id <= j.job_id
     order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
-left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
+left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
 where p.name = 'jobs' and p.generation = 'live';
 
 -- name: by_number
 -- $1 number.
 -- $2 organizations or null for all, $3 whether retired ones are found.
-select least(p.position, h.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
+select least(p.position, x.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
     l.status as last_status, l.outcome as last_outcome, l.created_at as last_created_at,
     l.ended_at as last_ended_at, c.open, c.ok, c.warning, c.error, c.aborted
 from projections.projection p
-join projections.projection h on h.name = 'history' and h.generation = 'live'
+join projections.projection x on x.name = 'executions' and x.generation = 'live'
 left join lateral (
     select j.organization, j.job_id, j.state
     from view_jobs.jobs j
@@ -78,23 +78,23 @@ left join lateral (
 ) j on true
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
-    from view_history.history r
-    where r.organization = j.organization and r.deleted_at is null
+    from view_executions.executions r
+    where r.organization = j.organization and not r.deleted
         and r.job_id >= j.job_id and r.job_id <= j.job_id
     order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
-left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
+left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
 where p.name = 'jobs' and p.generation = 'live';
 
 -- name: by_path
 -- $1 paths, the first that a job has counts.
 -- $2 organizations or null for all, $3 whether retired ones are found.
-select least(p.position, h.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
+select least(p.position, x.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
     l.status as last_status, l.outcome as last_outcome, l.created_at as last_created_at,
     l.ended_at as last_ended_at, c.open, c.ok, c.warning, c.error, c.aborted
 from projections.projection p
-join projections.projection h on h.name = 'history' and h.generation = 'live'
+join projections.projection x on x.name = 'executions' and x.generation = 'live'
 left join lateral (
     select j.organization, j.job_id, j.state
     from view_jobs.jobs j
@@ -106,23 +106,23 @@ left join lateral (
 ) j on true
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
-    from view_history.history r
-    where r.organization = j.organization and r.deleted_at is null
+    from view_executions.executions r
+    where r.organization = j.organization and not r.deleted
         and r.job_id >= j.job_id and r.job_id <= j.job_id
     order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
-left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
+left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
 where p.name = 'jobs' and p.generation = 'live';
 
 -- name: by_oid
 -- $1 oid.
 -- $2 organizations or null for all, $3 whether retired ones are found.
-select least(p.position, h.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
+select least(p.position, x.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
     l.status as last_status, l.outcome as last_outcome, l.created_at as last_created_at,
     l.ended_at as last_ended_at, c.open, c.ok, c.warning, c.error, c.aborted
 from projections.projection p
-join projections.projection h on h.name = 'history' and h.generation = 'live'
+join projections.projection x on x.name = 'executions' and x.generation = 'live'
 left join lateral (
     select j.organization, j.job_id, j.state
     from view_jobs.jobs j
@@ -134,24 +134,24 @@ left join lateral (
 ) j on true
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
-    from view_history.history r
-    where r.organization = j.organization and r.deleted_at is null
+    from view_executions.executions r
+    where r.organization = j.organization and not r.deleted
         and r.job_id >= j.job_id and r.job_id <= j.job_id
     order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
-left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
+left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
 where p.name = 'jobs' and p.generation = 'live';
 
 -- name: page
 -- $1 organizations or null for all, $2 whether retired ones are listed, $3 tags (any of) or null,
 -- $4 type or null, $5 prefix of the path or null, $6 and $7 after (job id and organization,
 -- exclusive) or null, $8 limit. By job id, then organization.
-select least(p.position, h.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
+select least(p.position, x.position) as reflects, j.state, l.uuid as last_uuid, l.number as last_number,
     l.status as last_status, l.outcome as last_outcome, l.created_at as last_created_at,
     l.ended_at as last_ended_at, c.open, c.ok, c.warning, c.error, c.aborted
 from projections.projection p
-join projections.projection h on h.name = 'history' and h.generation = 'live'
+join projections.projection x on x.name = 'executions' and x.generation = 'live'
 left join lateral (
     select j.organization, j.job_id, j.state
     from view_jobs.jobs j
@@ -166,13 +166,13 @@ left join lateral (
 ) j on true
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
-    from view_history.history r
-    where r.organization = j.organization and r.deleted_at is null
+    from view_executions.executions r
+    where r.organization = j.organization and not r.deleted
         and r.job_id >= j.job_id and r.job_id <= j.job_id
     order by r.job_id desc, r.created_position desc
     limit 1
 ) l on true
-left join view_history.counts c on c.organization = j.organization and c.job_id = j.job_id
+left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
 where p.name = 'jobs' and p.generation = 'live';
 
 -- name: total

@@ -11,14 +11,14 @@ from projections.encoded import text
 from projections.fold import Change
 from projections.port import Connection
 
-_WRITE: Final = load(Path(__file__).parent / "sql" / "counts.sql")
+_WRITE: Final = load(Path(__file__).parent / "sql" / "endings.sql")
 _COUNTED: Final = ("open", "ok", "warning", "error", "aborted")
 
 Key: TypeAlias = tuple[str, str]
 """Organization and job id."""
 
 
-async def count(connection: Connection, changes: Sequence[Change]) -> None:
+async def count_endings(connection: Connection, changes: Sequence[Change]) -> None:
     """Move what changed from what it was counted as to what it counts as now."""
     added: defaultdict[Key, Counter[str]] = defaultdict(Counter)
     for change in changes:
@@ -34,9 +34,9 @@ async def count(connection: Connection, changes: Sequence[Change]) -> None:
         return
     organizations, job_ids = zip(*keys, strict=True)
     columns = [[added[key][name] for key in keys] for name in _COUNTED]
-    await connection.execute(_WRITE["add_counts"], organizations, job_ids, *columns)
+    await connection.execute(_WRITE["add"], organizations, job_ids, *columns)
     if any(change.new.erased for change in changes):
-        await connection.execute(_WRITE["drop_zero_counts"], organizations, job_ids)
+        await connection.execute(_WRITE["drop_zeros"], organizations, job_ids)
 
 
 def _counts_for(state: ExecutionState | None) -> tuple[Key, str] | None:
