@@ -189,14 +189,24 @@ async def test_a_list_of_jobs_reads_one_execution_each(
         await connection.execute("""
             update view_executions.executions set job_id = 'busy', organization = 'acme';
             insert into view_jobs.jobs
-            select 'acme', name, gen_random_uuid(), 1, '', '', '', '{}', false, now(), now(), 1, 1,
+            select organization, name, gen_random_uuid(), 1, '', '', '', '{}', false, now(), now(), 1, 1,
                 '\xc0'
-            from unnest(array['busy', 'idle1', 'idle2', 'idle3']) name;
+            from unnest(array['acme', 'small']) organization,
+                unnest(array['busy', 'idle1', 'idle2', 'idle3']) name;
             analyze view_executions.executions, view_jobs.jobs
         """)
         page = READ["jobs"]["page"]
         nodes = await _plan(connection, page, None, False, None, None, None, None, None, 101)
         assert _touched(nodes) <= 10
+        # The namesake of a busy job of somebody else.
+        filtered = arguments(Filter(job_id="busy"))
+        for statement, parameters in (
+            (READ["jobs"]["by_job_id"], ("busy", ["small"], False)),
+            (READ["history"]["estimate"], ("small", ["busy", "idle1"])),
+            (READ["history"]["page"], ("small", "busy", None, 51)),
+            (READ["executions"]["page"], ("small", *filtered, None, 51)),
+        ):
+            assert _touched(await _plan(connection, statement, *parameters)) <= 10
     finally:
         await transaction.rollback()  # with its statistics, which the other plans depend on
 

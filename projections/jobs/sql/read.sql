@@ -1,7 +1,7 @@
 -- Reading the jobs view; see ../../executions/sql/read.sql for the form of the answers.
 -- A job's last execution and its counts are the executions view's, so an answer reflects what both do.
--- The last one is asked for by a range that holds one job id, in the order of the index on it: by
--- equality, the planner may look through everybody's newest rows for a job that has none.
+-- The last one is asked for by ranges that hold one job of one organization, in the order of the index on
+-- them: by equality, the planner may look through everybody's newest rows for a job that has none.
 
 -- name: by_job_id
 -- $1 job id.
@@ -23,9 +23,10 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_executions.executions r
-    where r.organization = j.organization and not r.deleted
+    where r.organization >= j.organization and r.organization <= j.organization
         and r.job_id >= j.job_id and r.job_id <= j.job_id
-    order by r.job_id desc, r.created_position desc
+        and not r.deleted
+    order by r.organization desc, r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
@@ -51,9 +52,10 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_executions.executions r
-    where r.organization = j.organization and not r.deleted
+    where r.organization >= j.organization and r.organization <= j.organization
         and r.job_id >= j.job_id and r.job_id <= j.job_id
-    order by r.job_id desc, r.created_position desc
+        and not r.deleted
+    order by r.organization desc, r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
@@ -79,9 +81,10 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_executions.executions r
-    where r.organization = j.organization and not r.deleted
+    where r.organization >= j.organization and r.organization <= j.organization
         and r.job_id >= j.job_id and r.job_id <= j.job_id
-    order by r.job_id desc, r.created_position desc
+        and not r.deleted
+    order by r.organization desc, r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
@@ -107,9 +110,10 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_executions.executions r
-    where r.organization = j.organization and not r.deleted
+    where r.organization >= j.organization and r.organization <= j.organization
         and r.job_id >= j.job_id and r.job_id <= j.job_id
-    order by r.job_id desc, r.created_position desc
+        and not r.deleted
+    order by r.organization desc, r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
@@ -135,9 +139,10 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_executions.executions r
-    where r.organization = j.organization and not r.deleted
+    where r.organization >= j.organization and r.organization <= j.organization
         and r.job_id >= j.job_id and r.job_id <= j.job_id
-    order by r.job_id desc, r.created_position desc
+        and not r.deleted
+    order by r.organization desc, r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
@@ -167,9 +172,10 @@ left join lateral (
 left join lateral (
     select r.uuid, r.number, r.status, r.outcome, r.created_at, r.ended_at
     from view_executions.executions r
-    where r.organization = j.organization and not r.deleted
+    where r.organization >= j.organization and r.organization <= j.organization
         and r.job_id >= j.job_id and r.job_id <= j.job_id
-    order by r.job_id desc, r.created_position desc
+        and not r.deleted
+    order by r.organization desc, r.job_id desc, r.created_position desc
     limit 1
 ) l on true
 left join view_executions.endings c on c.organization = j.organization and c.job_id = j.job_id
