@@ -1,10 +1,10 @@
 """Who goes next among the views of a process.
 
 All of them could be written at once, but they share one processor, and a database that has appends to
-commit meanwhile. So one is written at a time, which keeps answers quick; where views are far behind
-there are a few, so that one is folded while PostgreSQL writes the others. Those that somebody waits
-for go first, then those that are furthest behind; that keeps views together which catch up, and what
-they read of the log is read once for all of them.
+commit meanwhile. So one is written at a time, which keeps answers quick. Where views are far behind there
+are two, so that one is folded while PostgreSQL writes the other; more would push each other's batches out
+of the processor's caches. Those that somebody waits for go first, then those that are furthest behind;
+that keeps views together which catch up, and what they read of the log is read once for all of them.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 AT_ONCE: Final = 1
-AT_ONCE_BEHIND: Final = 3
+AT_ONCE_BEHIND: Final = 2
 
 
 class _Wish(Struct, order=True, frozen=True):
