@@ -6,6 +6,7 @@ has hundreds of those at once, and a query for each costs several times what it 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -51,13 +52,14 @@ class StreamReads:
             self._asked = []
             task = asyncio.create_task(self._answer(self._asked), name="stream-reads")
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._ended, self._asked))
         asked = _Asked(stream, after, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         return await asked.found
 
     async def stop(self) -> None:
         """Give up what is under way. Idempotent."""
+        self._asked = []
         for task in tuple(self._tasks):
             await end(task)
 
@@ -65,18 +67,18 @@ class StreamReads:
         if asked is self._asked:
             self._asked = []
         wanted = [one for one in asked if not one.found.done()]
-        error: Exception = StoreUnavailable("the server is shutting down")
-        try:
-            rows = await self._fetch([one.stream for one in wanted], [one.after for one in wanted])
-            records: list[list[AnyRecorded]] = [[] for _ in wanted]
-            for place, *row in rows:
-                records[place - 1].append(recorded(row))
-            for one, found in zip(wanted, records, strict=True):
-                if not one.found.done():
-                    one.found.set_result(found)
-        except Exception as failed:  # noqa: BLE001 - handed on to whoever asked
-            error = failed
-        finally:
-            for one in wanted:
-                if not one.found.done():
-                    one.found.set_exception(error)
+        rows = await self._fetch([one.stream for one in wanted], [one.after for one in wanted])
+        records: list[list[AnyRecorded]] = [[] for _ in wanted]
+        for place, *row in rows:
+            records[place - 1].append(recorded(row))
+        for one, found in zip(wanted, records, strict=True):
+            if not one.found.done():
+                one.found.set_result(found)
+
+    def _ended(self, asked: list[_Asked], task: "asyncio.Task[None]") -> None:
+        """Tell whoever still waits why; a task that was stopped may not even have begun."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        for one in asked:
+            if not one.found.done():
+                one.found.set_exception(error or StoreUnavailable("the server is shutting down"))

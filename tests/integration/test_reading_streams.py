@@ -93,7 +93,7 @@ async def test_who_goes_away_takes_nothing_from_the_others(store: PostgresStore)
 
 
 async def test_stopping_answers_who_still_waits(store: PostgresStore) -> None:
-    """With an error that says why; the store's own reads end with it."""
+    """With an error that says why, whether its query was sent or not."""
     begun = asyncio.Event()
 
     async def fetch(streams: list[str], versions: list[int]) -> list[Any]:
@@ -107,6 +107,12 @@ async def test_stopping_answers_who_still_waits(store: PostgresStore) -> None:
     await reads.stop()
     with pytest.raises(StoreUnavailable, match="shutting down"):
         await waiting
+    begun.clear()
+    waiting = asyncio.create_task(reads.read("s4", 0))
+    await asyncio.gather(asyncio.create_task(reads.stop()))  # begins before the query does
+    with pytest.raises(StoreUnavailable, match="shutting down"):
+        await asyncio.wait_for(waiting, 10)
+    assert not begun.is_set()
 
 
 async def test_without_a_database_everybody_is_told(database_url: str) -> None:

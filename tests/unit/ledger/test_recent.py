@@ -44,10 +44,10 @@ def test_the_known_one_that_rested_longest_goes_first() -> None:
     assert [recent.peek(f"k{number}") for number in range(4)] == [0, None, 2, 3]
 
 
-what = st.sampled_from(["put", "put_new", "get", "peek", "drop"])
+steps = st.sampled_from(["put", "put_new", "get", "peek", "drop"])
 
 
-@given(st.lists(st.tuples(what, names), max_size=200))
+@given(st.lists(st.tuples(steps, names), max_size=200))
 def test_it_gives_the_last_value_or_nothing(life: list[tuple[str, str]]) -> None:
     """It may forget what it was given, and is never larger than allowed; it never makes things up."""
     recent = Recent[int](8, new=4)
