@@ -12,8 +12,6 @@ _JSON: Final = msgspec.json.Encoder(decimal_format="number")
 _BRACE: Final = 0x7B
 """First byte of a JSON object. In MessagePack it is the integer 123, which no struct begins with."""
 
-BIGINT_MAX: Final = 2**63 - 1
-
 
 def encode(state: msgspec.Struct) -> bytes:
     """Encode a state. Callers' documents may hold integers beyond 64 bits; then as JSON."""
@@ -64,8 +62,3 @@ def document(value: Mapping[str, Any]) -> str:
         text(key): text(item) if isinstance(item, str) else item for key, item in value.items()
     }
     return _JSON.encode(clean).decode()
-
-
-def bigint(value: int | None) -> int | None:
-    """Give a told count as a column can hold it."""
-    return None if value is None else max(-BIGINT_MAX, min(BIGINT_MAX, value))

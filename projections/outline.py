@@ -35,8 +35,5 @@ def _outlined(created: x.ExecutionCreated) -> x.ExecutionCreated:
         job_number=created.job_number,
         definition=Definition(policies=created.definition.policies),
         steps=(),
-        trigger=created.trigger,
-        user=created.user,
-        restart_of=created.restart_of,
         waits_for=created.waits_for,
     )

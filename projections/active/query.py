@@ -34,11 +34,7 @@ class ActiveRow(Struct, frozen=True, kw_only=True):
     status: str
     waiting_for: str | None
     ready_at: datetime | None
-    priority: int
-    when_running: str
     worker: str
-    step_types: tuple[str, ...]
-    """All that its plan needs, sorted."""
     percent: float | None
     total_items: int | None
     processed_items: int | None
@@ -109,10 +105,7 @@ def _active_row(row: Any) -> ActiveRow:
         status=state.status,
         waiting_for="capacity" if waits_for_slot else state.waiting_for,
         ready_at=state.ready_at,
-        priority=state.policies.priority,
-        when_running=state.policies.when_running,
         worker=state.worker,
-        step_types=tuple(row["step_types"]),
         percent=state.progress.percent,
         total_items=state.progress.total_items,
         processed_items=state.progress.processed_items,

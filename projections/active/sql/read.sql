@@ -7,7 +7,7 @@
 select p.position as reflects, a.*
 from projections.projection p
 left join lateral (
-    select a.state, a.step_types, a.created_position,
+    select a.state, a.created_position,
         a.queue_job <> '' and a.slots <= (
             select count(*) from view_active.active h
             where h.holds_slot and h.organization = a.organization and h.job_id = a.queue_job

@@ -1,4 +1,4 @@
--- One row an open execution. Filled by projector.py; what it is asked for, and `state`, an outline.
+-- One row an open execution: what it is looked for by, and `state`, an outline. Filled by projector.py.
 
 create table active (
     uuid uuid primary key,
